@@ -1,0 +1,65 @@
+package v1alpha1
+
+// Annotations that a person sets.
+const (
+	// AnnotationBreakGlass asks for an emergency exception; its value is the
+	// reason, such as "INC-42: db failover". On an object it covers that object,
+	// on a namespace everything in it.
+	AnnotationBreakGlass = "gitlatch.dev/break-glass"
+	// AnnotationBreakGlassFor shortens the exception to a Go duration, such as
+	// "30m". Left out: the maximum of the policy.
+	AnnotationBreakGlassFor = "gitlatch.dev/break-glass-for"
+	// AnnotationRequestedAt asks Gitlatch's applier for a sync now.
+	AnnotationRequestedAt = "gitlatch.dev/requestedAt"
+	// AnnotationOff, on Gitlatch's webhook configurations, is the off switch: its
+	// value is the reason, and registration stands down while it is there.
+	AnnotationOff = "gitlatch.dev/off"
+)
+
+// Annotations that only the gate sets, as a copy of the record for people. The
+// record is the authority.
+const (
+	AnnotationBreakGlassBy     = "gitlatch.dev/break-glass-by"
+	AnnotationBreakGlassUntil  = "gitlatch.dev/break-glass-until" // RFC 3339
+	AnnotationBreakGlassRecord = "gitlatch.dev/break-glass-record"
+)
+
+// Labels of ChangeRecords, for selection. Values that do not fit a label are
+// replaced by their hash.
+const (
+	LabelOutcome   = "gitlatch.dev/outcome"
+	LabelNamespace = "gitlatch.dev/namespace"
+	LabelKind      = "gitlatch.dev/kind"
+	LabelPolicy    = "gitlatch.dev/policy"
+	// LabelUser is the hash of the user name, see record.UserHash.
+	LabelUser = "gitlatch.dev/user"
+	// LabelWindow is "open" on a record that opened a break-glass window which
+	// has not ended yet. The gate watches only these.
+	LabelWindow = "gitlatch.dev/window"
+	// LabelUnresolved is "true" on a record of an admitted change until the
+	// target matches git again. The paths of such a record stay guarded.
+	LabelUnresolved = "gitlatch.dev/unresolved"
+	// LabelOwner marks what Gitlatch installed itself ("gitlatch").
+	LabelOwner = "gitlatch.dev/owner"
+)
+
+// ExtraSync is the key in a requester's extra under which Gitlatch's applier,
+// and only its account, names the GitSync for which it impersonates.
+const ExtraSync = "gitlatch.dev/sync"
+
+// Names of the two webhooks. They differ because one name in both
+// configurations would lose the audit annotations of the second.
+const (
+	GateName  = "gate.gitlatch.dev"
+	FinalName = "final.gitlatch.dev"
+)
+
+// Keys of the audit annotations on every request seen; the API server puts the
+// webhook's name and a slash before them.
+const (
+	AuditDecision = "decision"
+	AuditClass    = "class"
+	AuditReason   = "reason"
+	AuditPolicy   = "policy"
+	AuditRecord   = "record"
+)

@@ -1,0 +1,65 @@
+package v1alpha1
+
+// Class is the answer to "what kind of write is this?". The classes are asked
+// in the order of the decision table; the first that fits decides.
+type Class string
+
+const (
+	// ClassUngoverned: no policy governs the request.
+	ClassUngoverned  Class = "ungoverned"
+	ClassOwn         Class = "own"
+	ClassSync        Class = "sync"
+	ClassCredential  Class = "credential"
+	ClassSystem      Class = "system"
+	ClassUnchanged   Class = "unchanged"
+	ClassTrusted     Class = "trusted"
+	ClassFinalizer   Class = "finalizer"
+	ClassStatus      Class = "status"
+	ClassController  Class = "controller"
+	ClassOperation   Class = "operation"
+	ClassBreakGlass  Class = "break-glass"
+	ClassOutOfBand   Class = "out-of-band"
+	// ClassReview: a reviewer sets status.review of somebody else's record.
+	ClassReview Class = "review"
+)
+
+// Reason is the short, stable word at the head of a denial or a flag. Alerts,
+// tests and people's scripts may rely on it.
+type Reason string
+
+const (
+	// ReasonOutOfBand: a write by somebody other than git.
+	ReasonOutOfBand Reason = "OutOfBand"
+	// ReasonCredential: a way to become an identity that the gate lets through.
+	ReasonCredential Reason = "Credential"
+	// ReasonForged: a sync field manager's name, its entries, a tracking mark or a
+	// key of Gitlatch's own, written by somebody whom it does not belong to.
+	ReasonForged Reason = "Forged"
+	// ReasonOperation: an act that changes no declared state, denied or flagged
+	// by the policy.
+	ReasonOperation Reason = "Operation"
+	// ReasonBuiltIn: an object that keeps the gate itself standing.
+	ReasonBuiltIn Reason = "BuiltIn"
+	// ReasonSelfReview: nobody reviews their own change.
+	ReasonSelfReview Reason = "SelfReview"
+	// ReasonInvalidPolicy: a policy that can't work.
+	ReasonInvalidPolicy Reason = "InvalidPolicy"
+	// ReasonBreakGlass: admitted by an open window.
+	ReasonBreakGlass Reason = "BreakGlass"
+	// ReasonBreakGlassDisabled: no policy that governs the target has break-glass.
+	ReasonBreakGlassDisabled Reason = "BreakGlassDisabled"
+	// ReasonBreakGlassUnauthorized: not in the allowed groups, or without the verb
+	// "breakglass" on the target's resource.
+	ReasonBreakGlassUnauthorized Reason = "BreakGlassUnauthorized"
+	// ReasonBreakGlassReason: the reason is missing or not of the asked form.
+	ReasonBreakGlassReason Reason = "BreakGlassReason"
+	// ReasonBreakGlassDuration: not a duration, or longer than the maximum.
+	ReasonBreakGlassDuration Reason = "BreakGlassDuration"
+	// ReasonBreakGlassUnrecorded: the record could not be written.
+	ReasonBreakGlassUnrecorded Reason = "BreakGlassUnrecorded"
+	// ReasonUnrecorded: a flagged write whose record could not be written.
+	ReasonUnrecorded Reason = "Unrecorded"
+	// ReasonUndecided: the gate could not tell: a review that it can't read, a
+	// look-up that failed or took too long, load that it had to shed.
+	ReasonUndecided Reason = "Undecided"
+)
