@@ -38,8 +38,8 @@ type Decision struct {
 	Policy string
 	// Mode of that policy. Under Warn the client is warned.
 	Mode v1alpha1.Mode
-	// Message is one sentence for the person, without values, such as
-	// "apps/Deployment prod/web is changed through git only".
+	// Message is one sentence for the person, without values and without its full
+	// stop, such as "apps/Deployment prod/web is changed through git only".
 	Message string
 	// Next says what to do instead, such as "change it in git; flux-system/
 	// kustomize-controller brings it here"; "" when nothing is known.

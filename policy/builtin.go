@@ -1,0 +1,172 @@
+package policy
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+/*
+Built in, whatever the policies: what keeps the gate itself standing. It is judged
+by the same rules, through a policy of its own: all objects and fields, no rights
+for controllers, the sync identities of every policy, the strictest mode of them,
+and break-glass for the groups that they name and, always, for system:masters.
+
+Without any policy nothing is governed yet, and these writes are recorded only:
+somebody must write the first policy, and upgrade. Two things are denied even then,
+since what is lost is evidence: writing a ChangeRecord (a review apart) and deleting
+Gitlatch's CRDs.
+*/
+func builtin(q *question, policies []*Policy) (Decision, bool) {
+	if !q.guardedByBirth() {
+		return Decision{}, false
+	}
+	p := builtinPolicy(policies)
+	if q.req.isResource(v1alpha1.Group, "changerecords") {
+		p.Spec.Sync, p.managers = nil, nil // records change through Gitlatch alone
+		p.Spec.Mode = v1alpha1.ModeEnforce
+	}
+	if q.req.isCRD() && q.req.Operation == Delete {
+		p.Spec.Mode = v1alpha1.ModeEnforce
+	}
+	q.ask(p)
+	if d, fits := q.ownRules(); fits {
+		return d, true
+	}
+	v := q.judge()
+	var t tally
+	t.add(v)
+	v = t.result()
+	return q.decision(&v), true
+}
+
+// guardedByBirth: the target is Gitlatch's.
+func (q *question) guardedByBirth() bool {
+	r, ns := q.req, q.facts.Install.Namespace
+	switch r.Resource.Group {
+	case v1alpha1.Group:
+		return true
+	case crdGroup:
+		return r.isCRD() && strings.HasSuffix(r.Name, "."+v1alpha1.Group)
+	case rbacGroup:
+		if r.Namespace == "" {
+			return ownName(r.Name)
+		}
+	case "admissionregistration.k8s.io", "flowcontrol.apiserver.k8s.io", "scheduling.k8s.io":
+		return ownName(r.Name)
+	}
+	return ns != "" && r.Namespace == ns
+}
+
+// ownKind: a kind of Gitlatch's own, on which no other account has a right to
+// status or finalizers.
+func (q *question) ownKind() bool { return q.req.Resource.Group == v1alpha1.Group }
+
+// ownRules are those that only Gitlatch's kinds have.
+func (q *question) ownRules() (Decision, bool) {
+	r := q.req
+	if q.facts.Install.component(&r.User) {
+		return Decision{}, false
+	}
+	switch {
+	case r.isResource(v1alpha1.Group, "changepolicies") && r.Subresource == "" &&
+		(r.Operation == Create || r.Operation == Update):
+		return q.validPolicy()
+	case r.isResource(v1alpha1.Group, "changerecords") && r.Subresource == "status" && r.Operation == Update:
+		return q.review()
+	}
+	return Decision{}, false
+}
+
+// validPolicy refuses a policy that can't work, whoever writes it: the gate could
+// only ignore it, and whoever wrote it would think themselves guarded.
+func (q *question) validPolicy() (Decision, bool) {
+	if text(meta(q.req.Object), "deletionTimestamp") != "" {
+		return Decision{}, false
+	}
+	raw, err := json.Marshal(q.req.Object)
+	in := &v1alpha1.ChangePolicy{}
+	if err == nil {
+		err = json.Unmarshal(raw, in)
+	}
+	detail := ""
+	if err != nil {
+		detail = err.Error()
+	} else if _, errs := Compile(in); len(errs) > 0 {
+		detail = errs.ToAggregate().Error()
+	}
+	if detail == "" {
+		return Decision{}, false
+	}
+	return Decision{
+		Class: v1alpha1.ClassOutOfBand, Reason: v1alpha1.ReasonInvalidPolicy, Mode: v1alpha1.ModeEnforce,
+		Message: q.req.Target() + " can't work: " + detail, Next: "correct the named fields and apply it again",
+		Record: v1alpha1.OutcomeDenied,
+	}, true
+}
+
+// review: anybody whom RBAC lets may set status.review, and only that; nobody
+// reviews their own change.
+func (q *question) review() (Decision, bool) {
+	r := q.req
+	if r.Old == nil || r.Object == nil || child(r.Object, "status", "review") == nil ||
+		!sameBut(r.Old, r.Object, bookkeeping().plus("status", "review")) {
+		return Decision{}, false
+	}
+	if text(child(r.Old, "spec", "requester"), "username") == r.User.Name {
+		return Decision{
+			Class: v1alpha1.ClassReview, Reason: v1alpha1.ReasonSelfReview, Mode: v1alpha1.ModeEnforce,
+			Message: q.req.Target() + " records your own change, which somebody else reviews",
+			Next:    "ask a colleague to review it", Record: v1alpha1.OutcomeDenied,
+		}, true
+	}
+	return Decision{Action: Allow, Class: v1alpha1.ClassReview}, true
+}
+
+// builtinPolicy joins what the policies say into the one for Gitlatch's own.
+func builtinPolicy(policies []*Policy) *Policy {
+	yes := true
+	in := &v1alpha1.ChangePolicy{Spec: v1alpha1.ChangePolicySpec{
+		Mode: v1alpha1.ModeAudit, Controllers: v1alpha1.ControllersNone,
+		Match: v1alpha1.Match{ClusterScoped: &yes},
+		BreakGlass: &v1alpha1.BreakGlass{
+			AllowedGroups: []string{mastersGroup}, MaxDuration: metav1.Duration{Duration: time.Hour},
+		},
+	}}
+	s := &in.Spec
+	for _, p := range policies {
+		s.Sync = append(s.Sync, p.Spec.Sync...)
+		if b := p.Spec.BreakGlass; b != nil {
+			s.BreakGlass.AllowedGroups = union(s.BreakGlass.AllowedGroups, b.AllowedGroups)
+		}
+		if strictness(p.Spec.Mode) > strictness(s.Mode) {
+			s.Mode = p.Spec.Mode
+		}
+	}
+	none := len(s.Sync) == 0
+	if none { // Compile asks for one, and without a policy there is none
+		s.Sync = []v1alpha1.SyncIdentity{{
+			Subject: v1alpha1.Subject{User: "-"}, FieldManagers: []string{"-"},
+		}}
+	}
+	p, _ := Compile(in)
+	p.builtin = true
+	if none {
+		p.Spec.Sync, p.managers = nil, nil
+	}
+	return p
+}
+
+func strictness(m v1alpha1.Mode) int {
+	switch m {
+	case v1alpha1.ModeAudit:
+		return 0
+	case v1alpha1.ModeWarn:
+		return 1
+	}
+	return 2
+}

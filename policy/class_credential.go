@@ -1,0 +1,169 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+/*
+credential: a way to become a sync, own, system or trusted identity. It stands
+before the classes that let controllers through, since a controller that can pose
+as the sync identity can do anything. Only break-glass lets it through.
+
+Not asked of: sync and own (the classes before this one) and system: the node that
+requests tokens for its own pods, the controllers that fan out a workload which was
+judged when it was written.
+
+Allowed: a person's exec into an ordinary pod (then class operation decides).
+Not allowed: a token for flux-system/kustomize-controller; any token bound to a pod;
+exec, attach, port-forward, proxy or a debug container into its pod; a pod or
+template that names its account; its ServiceAccount, token Secret, RBAC bindings; a
+certificate in its name.
+*/
+func credential(q *question) (verdict, bool) {
+	if q.isSystem() {
+		return no()
+	}
+	why := q.becomes()
+	if why == "" {
+		return no()
+	}
+	if v, ok := breakGlass(q); ok {
+		return v, true
+	}
+	return q.byMode(v1alpha1.ReasonCredential, why), true
+}
+
+// becomes says whom this request is a way to become; "" for nobody.
+func (q *question) becomes() string {
+	r := q.req
+	switch r.Resource.Group {
+	case "":
+		switch r.Resource.Resource {
+		case "serviceaccounts":
+			if r.Subresource == "token" {
+				return q.token()
+			}
+			return q.named(r.Namespace, r.Name)
+		case "secrets":
+			return q.tokenSecret()
+		case "pods":
+			return q.pod()
+		case "nodes":
+			return q.nodeProxy()
+		case "services":
+			return q.serviceProxy()
+		case "replicationcontrollers", "podtemplates":
+			return q.template()
+		}
+	case appsGroup, batchGroup:
+		return q.template()
+	case rbacGroup:
+		return q.binding()
+	case certificatesGroup:
+		return q.certificate()
+	}
+	return ""
+}
+
+// guards says why class credential guards an account; "" if it does not.
+func (q *question) guards(namespace, name string) string {
+	if q.facts.Install.account(namespace, name, true) {
+		return "a component of Gitlatch"
+	}
+	return q.policy.protected[v1alpha1.Account{Namespace: namespace, Name: name}]
+}
+
+func (q *question) named(namespace, name string) string {
+	if why := q.guards(namespace, name); why != "" {
+		return "is a way to become " + namespace + "/" + name + ", " + why
+	}
+	return ""
+}
+
+// token: a TokenRequest for such an account, or any that is bound to a pod,
+// since that is the proof by which controllers are known.
+func (q *question) token() string {
+	if why := q.named(q.req.Namespace, q.req.Name); why != "" {
+		return why
+	}
+	ref := child(q.req.Object, "spec", "boundObjectRef")
+	if strings.EqualFold(text(ref, "kind"), "Pod") {
+		return "asks for a token that is bound to a pod, which is the proof of a controller"
+	}
+	return ""
+}
+
+func (q *question) tokenSecret() string {
+	for _, obj := range []map[string]any{q.req.Old, q.req.Object} {
+		if text(obj, "type") != "kubernetes.io/service-account-token" {
+			continue
+		}
+		if why := q.named(q.req.Namespace, annotation(obj, "kubernetes.io/service-account.name")); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// binding: who holds a role. A binding that names a guarded account changes
+// what the account can do, or lends its subject's place.
+func (q *question) binding() string {
+	switch q.req.Resource.Resource {
+	case "rolebindings", "clusterrolebindings":
+	default:
+		return ""
+	}
+	for _, obj := range []map[string]any{q.req.Old, q.req.Object} {
+		for _, v := range list(obj, "subjects") {
+			s, _ := v.(map[string]any)
+			if why := q.subject(s); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
+}
+
+func (q *question) subject(s map[string]any) string {
+	name := text(s, "name")
+	switch text(s, "kind") {
+	case "ServiceAccount":
+		ns := text(s, "namespace")
+		if ns == "" {
+			ns = q.req.Namespace
+		}
+		return q.named(ns, name)
+	case "User":
+		u := User{Name: name}
+		if ns, account, ok := u.Account(); ok {
+			return q.named(ns, account)
+		}
+		if q.policy.guardedName(name, "") {
+			return "is a way to become " + name
+		}
+	case "Group":
+		if q.policy.guardedName("", name) {
+			return "is a way to become " + name
+		}
+	}
+	return ""
+}
+
+// guardedName: a user or group that the policy names as sync or trusted.
+func (p *Policy) guardedName(user, group string) bool {
+	for i := range p.Spec.Sync {
+		s := &p.Spec.Sync[i]
+		if user != "" && s.User == user || group != "" && s.Group == group {
+			return true
+		}
+	}
+	for i := range p.Spec.Trusted {
+		s := &p.Spec.Trusted[i]
+		if user != "" && s.User == user || group != "" && s.Group == group {
+			return true
+		}
+	}
+	return false
+}

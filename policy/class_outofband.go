@@ -1,0 +1,17 @@
+package policy
+
+import "github.com/gitlatch/gitlatch/api/v1alpha1"
+
+/*
+out-of-band: everything else, the unknown included. Under Enforce it is denied,
+under Warn and Audit admitted and recorded.
+
+Allowed: nothing. Recorded only: the same under Audit.
+Not allowed: alice edits a Deployment.
+*/
+func outOfBand(q *question) (verdict, bool) {
+	if q.policy.builtin {
+		return q.byMode(v1alpha1.ReasonBuiltIn, "keeps the gate standing, and is changed by a sync identity or break-glass only"), true
+	}
+	return q.byMode(v1alpha1.ReasonOutOfBand, "is changed through git only"), true
+}

@@ -1,0 +1,38 @@
+package policy
+
+/*
+unchanged: nothing differs but times and the resourceVersion.
+
+Allowed: kubectl apply of what is already there.
+Not allowed here: an apply that only adds a field manager, since who owns a field
+is a change.
+*/
+func unchanged(q *question) (verdict, bool) {
+	r := q.req
+	if r.Operation != Update || r.Old == nil || r.Object == nil || !r.carriesObject() {
+		return no()
+	}
+	if !sameBut(r.Old, r.Object, bookkeeping()) || !sameManagers(r.Old, r.Object) {
+		return no()
+	}
+	return allow()
+}
+
+// sameManagers: the same entries, whatever their times and order.
+func sameManagers(a, b map[string]any) bool {
+	x, y := managedFields(a), managedFields(b)
+	if len(x) != len(y) {
+		return false
+	}
+	for _, v := range x {
+		e, ok := readEntry(v)
+		if !ok {
+			return false
+		}
+		o := findEntry(b, &e)
+		if o.manager != e.manager || e.fields == nil || !equalMaps(e.fields, o.fields) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,183 @@
+package policy
+
+/*
+What git declared is read from managedFields: an entry of a sync identity's
+field manager, other than one on the status subresource. Labels and annotations
+are copied by controllers (Deployment to ReplicaSet, Service to EndpointSlice);
+managedFields are not. No OpenAPI schema is loaded: paths are walked by their own
+keys (f:, k:, v:, i:), which say what kind of step each is.
+
+Format: sigs.k8s.io/structured-merge-diff/v6/fieldpath, serialize.go and
+serialize-pe.go; the FieldsV1 documentation of apimachinery's meta/v1.
+*/
+
+// entry is one element of metadata.managedFields.
+type entry struct {
+	manager, operation, apiVersion, subresource string
+	fields                                      map[string]any // nil: can't be read
+}
+
+func managedFields(obj map[string]any) []any { return list(meta(obj), "managedFields") }
+
+func readEntry(v any) (entry, bool) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return entry{}, false
+	}
+	e := entry{
+		manager: text(m, "manager"), operation: text(m, "operation"),
+		apiVersion: text(m, "apiVersion"), subresource: text(m, "subresource"),
+	}
+	if text(m, "fieldsType") == "FieldsV1" {
+		e.fields, _ = m["fieldsV1"].(map[string]any)
+	}
+	return e, true
+}
+
+func (e *entry) same(o *entry) bool {
+	return e.manager == o.manager && e.operation == o.operation &&
+		e.apiVersion == o.apiVersion && e.subresource == o.subresource
+}
+
+// declares: the entry is a sync identity's, and not one on status.
+func (p *Policy) declares(e *entry) bool {
+	return e.subresource != "status" && p.syncManager(e.manager)
+}
+
+// declaredObject says whether git declared the object.
+func (p *Policy) declaredObject(obj map[string]any) bool {
+	for _, v := range managedFields(obj) {
+		if e, ok := readEntry(v); ok && p.declares(&e) {
+			return true
+		}
+	}
+	return false
+}
+
+// findEntry returns the entry of obj that has the same manager, operation,
+// version and subresource; its fields are nil where there is none.
+func findEntry(obj map[string]any, want *entry) entry {
+	for _, v := range managedFields(obj) {
+		if e, ok := readEntry(v); ok && e.same(want) {
+			return e
+		}
+	}
+	return entry{}
+}
+
+// touch is what a write does to declared fields.
+type touch struct {
+	paths    []string // declared paths that it changes
+	forged   string   // a sync manager's entry that it writes or drops dishonestly
+	declared bool     // the old object is declared
+}
+
+const maxTouched = 32
+
+// inspect compares what git declared on the old object with the new one.
+func (p *Policy) inspect(r *Request, f *Facts) touch {
+	t := touch{declared: p.declaredObject(r.Old)}
+	w := walker{}
+	for _, v := range managedFields(r.Old) {
+		e, ok := readEntry(v)
+		if !ok || !p.declares(&e) {
+			continue
+		}
+		if e.fields == nil { // declared, and we can't tell what
+			w.hit("")
+			continue
+		}
+		kept := findEntry(r.Object, &e)
+		w.foreign = e.apiVersion != "" && e.apiVersion != r.apiVersion()
+		w.node(e.fields, kept.fields, side{r.Old, true}, side{r.Object, r.Object != nil})
+	}
+	t.paths, t.forged = w.touched, w.dropped
+	if s := p.added(r); s != "" {
+		t.forged = s
+	}
+	if t.declared {
+		t.paths = append(t.paths, identityFields(r)...)
+	}
+	t.paths = append(t.paths, guardedChanges(r, f)...)
+	return t
+}
+
+// apiVersion of the objects in the request.
+func (r *Request) apiVersion() string {
+	if v := text(r.Object, "apiVersion"); v != "" {
+		return v
+	}
+	return text(r.Old, "apiVersion")
+}
+
+// added finds a path that a sync manager's entry holds in the new object and
+// not in the old: only the manager itself could have written it.
+func (p *Policy) added(r *Request) string {
+	for _, v := range managedFields(r.Object) {
+		e, ok := readEntry(v)
+		if !ok || !p.syncManager(e.manager) {
+			continue
+		}
+		before := findEntry(r.Old, &e)
+		if e.fields == nil {
+			if before.manager == "" {
+				return e.manager
+			}
+			continue
+		}
+		if !within(e.fields, before.fields) {
+			return e.manager
+		}
+	}
+	return ""
+}
+
+// within says whether every path of the inner tree is in the outer one. An
+// empty node is a whole value and holds everything below it.
+func within(inner, outer map[string]any) bool {
+	for k, v := range inner {
+		o, ok := outer[k]
+		if !ok {
+			return false
+		}
+		vm, _ := v.(map[string]any)
+		om, _ := o.(map[string]any)
+		if len(om) > 0 && !within(vm, om) {
+			return false
+		}
+	}
+	return true
+}
+
+// identityFields: ownerReferences and finalizers of a declared object are
+// declared as well. An owner that does not exist makes the garbage collector
+// delete the object within seconds.
+func identityFields(r *Request) []string {
+	var paths []string
+	for _, name := range []string{"ownerReferences", "finalizers"} {
+		was, is := list(meta(r.Old), name), list(meta(r.Object), name)
+		if len(was) != len(is) || !equalLists(was, is) {
+			paths = append(paths, ".metadata."+name)
+		}
+	}
+	return paths
+}
+
+// guardedChanges: paths of unresolved records, which the sync no longer owns
+// since somebody else wrote them, and which it will own again.
+func guardedChanges(r *Request, f *Facts) []string {
+	var paths []string
+	for _, g := range f.Guarded {
+		path, err := parsePath(g)
+		if err != nil {
+			paths = append(paths, g) // not to be read: touched
+			continue
+		}
+		was, a := resolve(r.Old, path)
+		is, b := resolve(r.Object, path)
+		if a != b || a && !equal(was, is) {
+			paths = append(paths, g)
+		}
+	}
+	return paths
+}

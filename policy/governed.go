@@ -1,0 +1,99 @@
+package policy
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+// governed says whether the policy governs the request. What can't be told is
+// governed: an unknown namespace's labels are asked for and taken as matching
+// meanwhile.
+func (q *question) governed() bool {
+	m, r := &q.policy.Spec.Match, q.req
+	if len(m.Resources) > 0 && !anyResource(m.Resources, r.Resource.Group, r.Resource.Resource) ||
+		anyResource(m.ExcludeResources, r.Resource.Group, r.Resource.Resource) {
+		return false
+	}
+	return q.namespaceGoverned() && q.objectGoverned()
+}
+
+func (q *question) namespaceGoverned() bool {
+	p, r := q.policy, q.req
+	switch {
+	case r.isNamespace():
+		// A namespace belongs to what it holds: it is judged on its old and its
+		// new labels, so that relabelling is no way out.
+		if slices.Contains(p.Spec.Match.ExcludeNamespaces, r.Name) {
+			return false
+		}
+		return p.namespaces == nil || !r.carriesObject() || r.Operation == Delete && r.Old == nil ||
+			matchesEither(p.namespaces, r)
+	case r.Namespace == "":
+		return *p.Spec.Match.ClusterScoped
+	case slices.Contains(p.Spec.Match.ExcludeNamespaces, r.Namespace):
+		return false
+	case p.namespaces == nil:
+		return true
+	case q.facts.NamespaceLabels == nil:
+		q.missing |= NeedNamespaceLabels
+		return true
+	}
+	return p.namespaces.Matches(labels.Set(q.facts.NamespaceLabels))
+}
+
+// objectGoverned: a request that shows no labels of its own (Scale, Eviction,
+// options of exec) is governed, as is one whose object can't be seen.
+func (q *question) objectGoverned() bool {
+	sel, r := q.policy.objects, q.req
+	if sel == nil || !r.carriesObject() || r.Object == nil && r.Old == nil ||
+		r.Old == nil && r.Operation != Create {
+		return true
+	}
+	return matchesEither(sel, r)
+}
+
+func matchesEither(sel labels.Selector, r *Request) bool {
+	return r.Object != nil && sel.Matches(labelsOf(r.Object)) || r.Old != nil && sel.Matches(labelsOf(r.Old))
+}
+
+// labelsOf reads the labels of an object without copying them.
+func labelsOf(obj map[string]any) objectLabels { return child(obj, "metadata", "labels") }
+
+type objectLabels map[string]any
+
+func (l objectLabels) Has(key string) bool { _, ok := l[key]; return ok }
+
+func (l objectLabels) Get(key string) string { return text(l, key) }
+
+func (l objectLabels) Lookup(key string) (string, bool) {
+	v, ok := l[key]
+	s, _ := v.(string)
+	return s, ok
+}
+
+// steering: the resource tells a sync identity what to apply, so that it is
+// guarded whole.
+func (q *question) steering() bool {
+	return anyResource(q.policy.Spec.Steering, q.req.Resource.Group, q.req.Resource.Resource)
+}
+
+// holdsOthers: deleting a namespace or a CRD deletes what is in it, declared
+// objects too, which admission is not asked about again.
+func (q *question) holdsOthers() bool {
+	return q.req.Operation == Delete && q.req.Subresource == "" && (q.req.isNamespace() || q.req.isCRD())
+}
+
+var _ labels.Labels = objectLabels{}
+
+// byMode is the answer to what may not be: refused under Enforce, admitted and
+// recorded under Warn and Audit.
+func (q *question) byMode(word v1alpha1.Reason, detail string) verdict {
+	v := verdict{action: Deny, reason: word, detail: detail, outcome: v1alpha1.OutcomeDenied}
+	if q.policy.Spec.Mode == v1alpha1.ModeWarn || q.policy.Spec.Mode == v1alpha1.ModeAudit {
+		v.action, v.outcome = Flag, v1alpha1.OutcomeFlagged
+	}
+	return v
+}
