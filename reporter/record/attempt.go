@@ -1,0 +1,120 @@
+package record
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/utils/lru"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+const (
+	// retryGap is the longest pause between two calls of one request that the API
+	// server admits again after a conflict, on a loaded machine.
+	retryGap = 5 * time.Second
+	// finalGap is the longest time from the mutating to the validating call: other
+	// webhooks may take 30 s between them.
+	finalGap = time.Minute
+	// maxAttempts bounds the memory of each index.
+	maxAttempts = 4096
+)
+
+// attempts remembers what was recorded just now, so that the calls of one
+// request find the record of the first.
+type attempts struct {
+	byContent *lru.Cache // content -> *attempt
+	byTarget  *lru.Cache // act and old resourceVersion -> *attempt
+	unnamed   *lru.Cache // act with a prefix for a name -> []*attempt
+}
+
+// attempt is one that was recorded, or is being so: then ready is open.
+type attempt struct {
+	name     string
+	payload  string
+	realName string // what a generated name turned out to be
+	window   *v1alpha1.RecordedWindow
+	slot     *slot
+	first    time.Time
+	last     time.Time
+	ready    chan struct{}
+	err      error
+}
+
+func newAttempts() attempts {
+	return attempts{byContent: lru.New(maxAttempts), byTarget: lru.New(maxAttempts), unnamed: lru.New(maxAttempts)}
+}
+
+func (a attempts) again(content string, now time.Time) *attempt {
+	found, ok := a.byContent.Get(content)
+	if !ok {
+		return nil
+	}
+	t := found.(*attempt)
+	if now.Sub(t.last) > retryGap || now.Sub(t.first) > attemptBucket {
+		return nil
+	}
+	t.last = now
+	return t
+}
+
+func (a attempts) final(e *Entry, now time.Time) *attempt {
+	found, ok := a.byTarget.Get(e.act() + e.version())
+	if !ok || now.Sub(found.(*attempt).last) > finalGap {
+		return nil
+	}
+	return found.(*attempt)
+}
+
+// claim takes the oldest attempt that still has no name and fits the payload,
+// or the oldest of all: each is claimed once.
+func (a attempts) claim(e *Entry, now time.Time) *attempt {
+	key := e.generatedAct()
+	found, ok := a.unnamed.Get(key)
+	if !ok {
+		return nil
+	}
+	waiting := slices.DeleteFunc(found.([]*attempt), func(t *attempt) bool { return now.Sub(t.last) > finalGap })
+	at := slices.IndexFunc(waiting, func(t *attempt) bool { return t.payload == e.Payload })
+	if at < 0 && len(waiting) > 0 {
+		at = 0
+	}
+	var claimed *attempt
+	if at >= 0 {
+		claimed = waiting[at]
+		waiting = slices.Delete(waiting, at, at+1)
+	}
+	a.unnamed.Add(key, waiting)
+	return claimed
+}
+
+// remember indexes an attempt; content is "" where nothing is the same attempt.
+func (a attempts) remember(e *Entry, t *attempt, content string) {
+	if content != "" {
+		a.byContent.Add(content, t)
+	}
+	if !e.generated() {
+		a.byTarget.Add(e.act()+e.version(), t)
+		return
+	}
+	var waiting []*attempt
+	if found, ok := a.unnamed.Get(e.act()); ok {
+		waiting = found.([]*attempt)
+	}
+	a.unnamed.Add(e.act(), append(waiting, t))
+}
+
+// failed forgets the attempt whose record was not written, so that the next
+// call tries again.
+func (a attempts) failed(e *Entry, t *attempt, content string) {
+	if found, ok := a.byContent.Get(content); ok && found == any(t) {
+		a.byContent.Remove(content)
+	}
+	key := e.act() + e.version()
+	if found, ok := a.byTarget.Get(key); ok && found == any(t) {
+		a.byTarget.Remove(key)
+	}
+	if found, ok := a.unnamed.Get(e.act()); ok {
+		a.unnamed.Add(e.act(), slices.DeleteFunc(found.([]*attempt), func(u *attempt) bool { return u == t }))
+	}
+}

@@ -1,0 +1,183 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+// flushWorkers is how many records a flush writes at the same time.
+const flushWorkers = 8
+
+// Run stores counts until ctx ends, and then once more. What is denied after
+// that is not counted: end it after the server, or call [Writer.Flush] last.
+func (w *Writer) Run(ctx context.Context) error {
+	w.init()
+	ticker := w.Clock.NewTicker(w.options.FlushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.options.ShutdownTimeout)
+			defer cancel()
+			return w.Flush(last)
+		case <-ticker.C():
+			// Its errors are counted, and tried again in a second.
+			_ = w.Flush(ctx)
+		case <-w.wake:
+			_ = w.flush(ctx, (*slot).fresh)
+		}
+	}
+}
+
+// Start is [Writer.Run] under the name that a manager calls it by.
+func (w *Writer) Start(ctx context.Context) error { return w.Run(ctx) }
+
+// NeedLeaderElection says that it runs on every replica.
+func (w *Writer) NeedLeaderElection() bool { return false }
+
+// Flush stores every count that is not stored yet, and creates what could not
+// be created.
+func (w *Writer) Flush(ctx context.Context) error {
+	w.init()
+	err := w.flush(ctx, (*slot).dirty)
+	w.sweep()
+	return err
+}
+
+// flush writes the slots that are picked. When the API server can't be reached
+// the rest waits for the next time, or one flush would take minutes.
+func (w *Writer) flush(ctx context.Context, picked func(*slot) bool) error {
+	w.flushing.Lock()
+	defer w.flushing.Unlock()
+	slots := w.take(picked)
+	var (
+		work        = make(chan *slot)
+		workers     sync.WaitGroup
+		unreachable atomic.Bool
+		mu          sync.Mutex
+		failed      []error
+	)
+	for range min(flushWorkers, len(slots)) {
+		workers.Go(func() {
+			for s := range work {
+				if unreachable.Load() {
+					continue
+				}
+				if err := w.flushSlot(ctx, s); err != nil {
+					if apierrors.ReasonForError(err) == "" {
+						unreachable.Store(true)
+					}
+					mu.Lock()
+					failed = append(failed, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, s := range slots {
+		work <- s
+	}
+	close(work)
+	workers.Wait()
+	w.release(slots)
+	return errors.Join(failed...)
+}
+
+func (w *Writer) take(picked func(*slot) bool) []*slot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []*slot
+	for _, s := range w.slots {
+		if s.settled() && picked(s) {
+			s.busy = true
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (w *Writer) release(slots []*slot) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range slots {
+		s.busy = false
+	}
+}
+
+// flushSlot creates the record of a slot if that is still to be done, and
+// stores this replica's share.
+func (w *Writer) flushSlot(ctx context.Context, s *slot) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*w.options.WriteTimeout)
+	defer cancel()
+	if err := w.createLate(ctx, s); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	share, known, base, baseKnown := s.share(w.Replica), s.created, s.base, s.baseKnown
+	w.mu.Unlock()
+	if known != nil {
+		known = known.DeepCopy() // the patch works on it
+	}
+	_, err := patchStatus(ctx, w.Store, s.name, known, func(rec *v1alpha1.ChangeRecord) bool {
+		before := rec.Status.DeepCopy()
+		base = share.apply(&rec.Status, base, baseKnown)
+		baseKnown = true
+		return !sameStatus(before, &rec.Status)
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.base, s.baseKnown = base, baseKnown
+	switch {
+	case err == nil:
+		s.saved(share)
+		return nil
+	case gone(err): // removed meanwhile: a next attempt makes a new one
+		w.forget(s)
+		w.Metrics.dropped()
+		return nil
+	}
+	s.created = nil
+	return err
+}
+
+// createLate creates a record that could not be created at first.
+func (w *Writer) createLate(ctx context.Context, s *slot) error {
+	w.mu.Lock()
+	rec, late := s.record, w.Clock.Now().After(s.giveUp)
+	w.mu.Unlock()
+	if rec == nil {
+		return nil
+	}
+	created, err := w.create(ctx, rec)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err == nil {
+		w.written(s, created)
+		w.Metrics.record(rec.Spec.Outcome, s.firstResult())
+		return nil
+	}
+	s.err = err
+	if late || refused(err) {
+		w.forget(s)
+		w.Metrics.dropped()
+	}
+	return err
+}
+
+// sweep forgets slots whose bucket is over and which have nothing to store.
+func (w *Writer) sweep() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.Clock.Now()
+	for id, s := range w.slots {
+		if now.After(s.expires) && s.idle() {
+			delete(w.slots, id)
+		}
+	}
+}
