@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/webhook/registration"
+)
+
+// leaseName is the lease that the leader holds; the manifests grant it by name.
+const leaseName = "gitlatch-webhook"
+
+// configOf reaches the API server.
+func configOf(kubeconfig string) (*rest.Config, error) {
+	if kubeconfig == "" {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, usageError{errors.New("no kubeconfig, and this is not a pod; set --kubeconfig")}
+		}
+		return tuned(config), nil
+	}
+	if _, err := os.Stat(kubeconfig); err != nil {
+		return nil, usageError{fmt.Errorf("reading the kubeconfig: %w; check --kubeconfig", err)}
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("reading the kubeconfig %s: %w; check --kubeconfig", kubeconfig, err)}
+	}
+	return tuned(config), nil
+}
+
+// tuned takes the client's own limit away: a look-up that waits for it would be
+// a denial. The API server has fair queues, and the handlers are bounded.
+func tuned(config *rest.Config) *rest.Config {
+	config.QPS = -1
+	config.UserAgent = "gitlatch-webhook"
+	return config
+}
+
+// protobuf is for the built-in kinds, which it makes smaller and faster to read.
+func protobuf(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	return config
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	s := runtime.NewScheme()
+	metav1.AddToGroupVersion(s, corev1.SchemeGroupVersion)
+	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, admissionregistrationv1.AddToScheme} {
+		if err := add(s); err != nil {
+			return nil, fmt.Errorf("registering kinds: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// newMapper knows the few kinds that are read: discovery would read, and keep,
+// something of every kind of the cluster.
+func newMapper() meta.RESTMapper {
+	m := meta.NewDefaultRESTMapper(nil)
+	for gv, kinds := range map[schema.GroupVersion][]string{
+		v1alpha1.GroupVersion:                      {"ChangePolicy", "ChangeRecord"},
+		admissionregistrationv1.SchemeGroupVersion: {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"},
+		corev1.SchemeGroupVersion:                  {"Namespace"},
+	} {
+		for _, kind := range kinds {
+			m.Add(gv.WithKind(kind), meta.RESTScopeRoot)
+		}
+	}
+	return m
+}
+
+func mapper(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil }
+
+// makeManager runs the caches and the loops. Its caches hold policies, our own
+// webhook configurations and the labels of namespaces, nothing else.
+func (p *parts) makeManager(context.Context) error {
+	lock, err := p.leaderLock()
+	if err != nil {
+		return err
+	}
+	p.manager, err = manager.New(p.config, manager.Options{
+		Scheme:         p.scheme,
+		Logger:         p.log,
+		MapperProvider: mapper,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: merged(registration.Cached(), map[client.Object]cache.ByObject{
+				namespaceMetadata(): {Transform: labelsOnly},
+			}),
+		},
+		Metrics:                metricsserver.Options{BindAddress: p.options.MetricsAddress},
+		HealthProbeBindAddress: p.options.ProbeAddress,
+
+		LeaderElection:                      p.options.LeaderElect,
+		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionReleaseOnCancel:       true,
+	})
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	return nil
+}
+
+// leaderLock is the lease of the leader, without the events that the default one
+// writes: they would need a right of their own.
+func (p *parts) leaderLock() (resourcelock.Interface, error) {
+	leases, err := coordinationv1client.NewForConfig(p.config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client for leases: %w", err)
+	}
+	return &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: p.options.Namespace, Name: leaseName},
+		Client:     leases,
+		LockConfig: resourcelock.ResourceLockConfig{Identity: p.options.Replica + "_" + string(uuid.NewUUID())},
+	}, nil
+}
+
+func (p *parts) newRecordCache(label, value string) (cache.Cache, error) {
+	c, err := cache.New(p.config, cache.Options{
+		Scheme:           p.scheme,
+		Mapper:           newMapper(),
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&v1alpha1.ChangeRecord{}: {Label: labels.SelectorFromSet(labels.Set{label: value})},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the cache of ChangeRecords: %w", err)
+	}
+	return c, nil
+}
+
+func namespaceMetadata() *metav1.PartialObjectMetadata {
+	ns := &metav1.PartialObjectMetadata{}
+	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return ns
+}
+
+// labelsOnly keeps of a namespace what is asked for.
+func labelsOnly(object any) (any, error) {
+	ns, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return object, nil
+	}
+	ns.Annotations, ns.ManagedFields, ns.OwnerReferences, ns.Finalizers = nil, nil, nil, nil
+	return ns, nil
+}
+
+func merged(a, b map[client.Object]cache.ByObject) map[client.Object]cache.ByObject {
+	for k, v := range b {
+		a[k] = v
+	}
+	return a
+}
+
+// register adds collectors to the metrics that the manager serves.
+func register(collectors ...prometheus.Collector) error {
+	for _, c := range collectors {
+		if err := metrics.Registry.Register(c); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+// makeProbes: alive is a process that runs; ready is one that can answer.
+func (p *parts) makeProbes(context.Context) error {
+	if err := p.manager.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the liveness probe: %w", err)
+	}
+	if err := p.manager.AddReadyzCheck("gate", func(*http.Request) error { return p.ready() }); err != nil {
+		return fmt.Errorf("adding the readiness probe: %w", err)
+	}
+	return nil
+}
+
+// ready is nil while this replica can answer reviews.
+func (p *parts) ready() error {
+	switch {
+	case p.draining.Load():
+		return errors.New("stopping")
+	case !p.policies.Loaded():
+		return errors.New("the policies and windows have not been read yet")
+	}
+	return p.source.Ready()
+}

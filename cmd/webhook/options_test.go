@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func noEnv(string) string { return "" }
+
+func TestDefaultsAreValid(t *testing.T) {
+	o, err := parseOptions(nil, func(key string) string {
+		return map[string]string{"POD_NAME": "gitlatch-webhook-0", "POD_NAMESPACE": "gitlatch-system"}[key]
+	}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Validate(); err != nil {
+		t.Errorf("Validate() = %v", err)
+	}
+	if o.Replica != "gitlatch-webhook-0" || o.Namespace != "gitlatch-system" || o.FailurePolicy != "Ignore" {
+		t.Errorf("options %+v, want those of the pod", o)
+	}
+}
+
+// TestMistakes: what can be mended is one line on stderr and exit code 2.
+func TestMistakes(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().String()
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, []byte("clusters: ["), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a flag that does not exist": {[]string{"--nope"}, "webhook: reading the command line: flag provided but not defined: -nope; webhook --help lists the flags\n"},
+		"a word too many":            {[]string{"serve"}, "webhook: reading the command line: \"serve\" is no flag; webhook --help lists the flags\n"},
+		"no port":                    {[]string{"--listen", "9443"}, "webhook: --listen \"9443\": must be host:port, such as :9443\n"},
+		"a certificate without key":  {[]string{"--tls-cert-file", "tls.crt"}, "webhook: --tls-cert-file and --tls-key-file: set both, or neither\n"},
+		"an unknown failure policy":  {[]string{"--failure-policy", "Maybe"}, "webhook: --webhook-url, --service and --failure-policy: failure policy \"Maybe\": must be Ignore or Fail\n"},
+		"a URL without TLS":          {[]string{"--webhook-url", "http://gate:9443"}, "webhook: --webhook-url, --service and --failure-policy: webhook URL \"http://gate:9443\": must be https://host:port, with a path at most\n"},
+		"a port in use": {[]string{"--listen", port},
+			"webhook: listening on " + port + ": listen tcp " + port + ": bind: address already in use; free it, or choose another with --listen\n"},
+		"a kubeconfig that is not there": {[]string{"--listen", "127.0.0.1:0", "--kubeconfig", "/nonexistent"},
+			"webhook: reading the kubeconfig: stat /nonexistent: no such file or directory; check --kubeconfig\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			code := report(run(context.Background(), tc.args, noEnv, io.Discard, io.Discard), &stderr)
+			if code != 2 || stderr.String() != tc.want {
+				t.Errorf("exit %d, %q; want 2, %q", code, stderr.String(), tc.want)
+			}
+		})
+	}
+	t.Run("a kubeconfig that is none", func(t *testing.T) {
+		var stderr bytes.Buffer
+		code := report(run(context.Background(), []string{"--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig}, noEnv, io.Discard, io.Discard), &stderr)
+		if code != 2 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "check --kubeconfig") {
+			t.Errorf("exit %d, %q; want 2 and one line", code, stderr.String())
+		}
+	})
+}
+
+func TestHelpIsNoMistake(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := report(run(context.Background(), []string{"--help"}, noEnv, &stdout, io.Discard), &stderr)
+	if code != 0 || stderr.Len() != 0 || !strings.Contains(stdout.String(), "-webhook-url") {
+		t.Errorf("exit %d, stderr %q, stdout %q", code, stderr.String(), stdout.String())
+	}
+}
+
+// TestStagesStopInOrder: what others need stops after them, and the first
+// failure ends all.
+func TestStagesStopInOrder(t *testing.T) {
+	var order []string
+	part := func(name string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			<-ctx.Done()
+			order = append(order, name)
+			return nil
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err := runStages(ctx, func() { order = append(order, "drained") }, []stage{
+		{"server", []func(context.Context) error{part("server")}},
+		{"manager", []func(context.Context) error{part("manager")}},
+		{"records", []func(context.Context) error{part("records")}},
+	})
+	if got := strings.Join(order, " "); err != nil || got != "drained server manager records" {
+		t.Errorf("stopped %q, %v; want drained server manager records", got, err)
+	}
+	order = nil
+	broken := errors.New("listing ChangePolicies: forbidden")
+	err = runStages(context.Background(), func() { t.Error("drained") }, []stage{
+		{"server", []func(context.Context) error{part("server")}},
+		{"manager", []func(context.Context) error{func(context.Context) error {
+			time.Sleep(time.Millisecond)
+			return broken
+		}}},
+	})
+	if !errors.Is(err, broken) || strings.Join(order, " ") != "server" {
+		t.Errorf("stopped %q, %v; want the server stopped, and why", order, err)
+	}
+}

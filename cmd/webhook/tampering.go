@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/reporter/record"
+	"github.com/gitlatch/gitlatch/webhook"
+	"github.com/gitlatch/gitlatch/webhook/registration"
+)
+
+// tampers records changes of our webhook configurations. Admission is never
+// asked about these, so the witness is the watch, and who it was is no more than
+// indicated.
+type tampers struct {
+	recorder webhook.Recorder
+	log      logr.Logger
+}
+
+// Tampered implements [registration.Tamperer].
+func (t *tampers) Tampered(ctx context.Context, what registration.Tampering) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	e := record.Entry{Spec: v1alpha1.ChangeRecordSpec{
+		Outcome: v1alpha1.OutcomeTampered,
+		Class:   v1alpha1.ClassOutOfBand,
+		Reason:  v1alpha1.ReasonBuiltIn,
+		Request: v1alpha1.RecordedRequest{
+			Operation: "UPDATE", Group: "admissionregistration.k8s.io", Version: "v1", Resource: resourceOf(what.Kind),
+			Kind: what.Kind, Name: what.Name, FieldManager: what.Manager,
+		},
+		Evidence:   v1alpha1.EvidenceWatch,
+		Confidence: v1alpha1.ConfidenceIndicated,
+		Message:    what.Kind + " " + what.Name + ": " + what.What,
+	}}
+	name, err := t.recorder.Denied(ctx, e)
+	record.Log(t.log, e, name, err)
+}
+
+func resourceOf(kind string) string {
+	if kind == "MutatingWebhookConfiguration" {
+		return "mutatingwebhookconfigurations"
+	}
+	return "validatingwebhookconfigurations"
+}
