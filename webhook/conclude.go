@@ -12,6 +12,23 @@ import (
 	"github.com/gitlatch/gitlatch/policy"
 )
 
+// checkStamps refuses a final object whose break-glass marks another webhook
+// took away or changed: nobody who looks at it would see the emergency.
+func (h *Handler) checkStamps(c *call) {
+	d := &c.decision
+	if !h.Final || d.Class != v1alpha1.ClassBreakGlass || d.Mode != v1alpha1.ModeEnforce {
+		return
+	}
+	if err := h.Grants.CheckStamps(c.req, d); err != nil {
+		c.decision = policy.Decision{
+			Class: v1alpha1.ClassOutOfBand, Reason: v1alpha1.ReasonForged, Policy: d.Policy, Mode: d.Mode,
+			Message: c.req.Target() + " lost its break-glass marks to another admission webhook (" + err.Error() + ")",
+			Next:    "have that webhook leave the annotations gitlatch.dev/break-glass-* alone",
+			Record:  v1alpha1.OutcomeDenied, Redact: d.Redact,
+		}
+	}
+}
+
 // closeWindows ends the windows whose annotation this write takes away. It is
 // done once the object is final. What can't be ended here ends by its time, and
 // by the loop that looks after windows.

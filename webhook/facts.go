@@ -46,6 +46,8 @@ type grants interface {
 	// Stamps is the patch of the mutating answer; nil where there is nothing to
 	// stamp. It is asked after Opened.
 	Stamps(req *policy.Request, d *policy.Decision, record string) []PatchOp
+	// CheckStamps says, in the validating call, what another webhook did to them.
+	CheckStamps(req *policy.Request, d *policy.Decision) error
 }
 
 // rounds is how often the judge is asked about one request: once, again with

@@ -179,6 +179,7 @@ func (h *Handler) decide(ctx context.Context, c *call) error {
 		return nil
 	}
 	c.decision = h.judge(ctx, c)
+	h.checkStamps(c)
 	return nil
 }
 

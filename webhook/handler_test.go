@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -270,5 +271,26 @@ func TestRecordedUnderThePrefix(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"web-*", "web-x7k2p", "web-*", "web-*"}, []string{first.Name, second.Name, a, b}, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+// TestMarksThatAnotherWebhookTook: a write inside a window whose marks are gone
+// from the final object is refused, and recorded.
+func TestMarksThatAnotherWebhookTook(t *testing.T) {
+	g := newGate(t, true, policyIn(t, v1alpha1.ModeEnforce))
+	g.grants.windows = []policy.Window{{
+		Record: "cr-open", User: "oncall", Scope: v1alpha1.WindowObject, Group: "apps", Resource: "deployments",
+		Namespace: "prod", Name: "web", Reason: "INC-42: db failover", Until: time.Now().Add(time.Hour),
+	}}
+	g.grants.authorized = policy.Authorized
+	g.grants.stampsErr = errors.New("gitlatch.dev/break-glass-by is gone")
+	got := g.post(deployment(func(r *admissionv1.AdmissionRequest) {
+		r.UserInfo.Username, r.UserInfo.Groups = "oncall", []string{"oncall"}
+	}))
+	if got.Allowed || got.AuditAnnotations["reason"] != string(v1alpha1.ReasonForged) {
+		t.Errorf("want a denial Forged, got %+v", got)
+	}
+	if diff := cmp.Diff([]v1alpha1.Outcome{v1alpha1.OutcomeDenied}, g.recorder.outcomes()); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
 	}
 }

@@ -212,6 +212,7 @@ type fixedGrants struct {
 	closed     []policy.Window
 	refused    []v1alpha1.Reason
 	stamps     []PatchOp
+	stampsErr  error
 }
 
 func (g *fixedGrants) Windows(*policy.Request) []policy.Window { return g.windows }
@@ -230,7 +231,9 @@ func (g *fixedGrants) Close(_ context.Context, ws []policy.Window, _ v1alpha1.Wi
 	g.closed = append(g.closed, ws...)
 	return nil
 }
-func (g *fixedGrants) Refused(r v1alpha1.Reason) { g.refused = append(g.refused, r) }
+func (g *fixedGrants) Refused(r v1alpha1.Reason)                           { g.refused = append(g.refused, r) }
+func (g *fixedGrants) CheckStamps(*policy.Request, *policy.Decision) error { return g.stampsErr }
+
 func (g *fixedGrants) Stamps(*policy.Request, *policy.Decision, string) []PatchOp {
 	return g.stamps
 }
