@@ -1,0 +1,102 @@
+# Gitlatch. `make` lists what there is; everything needs Go, git and make, and nothing else.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+GO       ?= go
+FUZZTIME ?= 30s
+BENCH    ?= .
+IMAGE    ?= gitlatch:dev
+
+# The same in the Dockerfile: the same source gives the same bytes, wherever it is built.
+BUILDFLAGS = -trimpath -buildvcs=false
+LDFLAGS    = -s -w -buildid=
+
+# Time limits of one package's tests. e2e starts control planes; the first of all builds Kubernetes (see `binaries`).
+TESTTIME ?= 25m
+RACETIME ?= 15m
+
+# What the race detector runs over: the packages with goroutines of their own that need no control plane. It needs a C
+# compiler; without one it is said and left out.
+RACE = ./policy/... ./webhook/... ./reporter/... ./cmd/...
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: ## Watch a real API server refuse a hand-made change, and let an emergency through on the record.
+	@$(GO) run ./test/demo
+
+.PHONY: up
+up: ## Start a control plane with Gitlatch installed, and leave it running (.run/).
+	@$(GO) run ./test/up
+
+.PHONY: down
+down: ## Stop what `make up` started, and remove .run/.
+	@$(GO) run ./test/up -down
+
+.PHONY: build
+build: ## Build the commands into bin/.
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: image
+image: ## Build the one image with docker.
+	docker build -t $(IMAGE) .
+
+.PHONY: generate
+generate: ## Generate deep copies, CRDs and the reference pages.
+	$(GO) tool controller-gen object paths=./api/...
+	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=manifests/crds
+	$(GO) run ./test/reference
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck.
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+.PHONY: binaries
+binaries: ## Build the control plane that tests and demo run on, once: ten minutes on two cores, then cached.
+	@$(GO) run ./test/cluster/binaries
+
+.PHONY: test
+test: binaries ## Run all tests.
+	$(GO) test -timeout $(TESTTIME) ./...
+
+.PHONY: race
+race: ## Run the tests of the parts with goroutines under the race detector.
+	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then \
+		set -x; $(GO) test -race -short -timeout $(RACETIME) $(RACE); \
+	else echo "no C compiler, so no race detector: left out"; fi
+
+.PHONY: bench
+bench: binaries ## Measure the judge, the handler, and what a write costs through the API server.
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz each target for FUZZTIME (30s).
+	@$(GO) list ./... | while read -r package; do \
+		tests=$$($(GO) test -list '^Fuzz' "$$package" </dev/null) || { echo "$$tests"; exit 1; }; \
+		targets=$$(echo "$$tests" | grep '^Fuzz') || continue; \
+		for target in $$targets; do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		done; \
+	done
+
+.PHONY: clean-tree
+clean-tree: generate
+	@changed=$$(git status --porcelain -- api manifests/crds docs/reference); \
+	if [ -n "$$changed" ]; then \
+		echo "generated files are not as committed (make generate, then commit):"; echo "$$changed"; exit 1; fi
+
+.PHONY: presubmit
+presubmit: ## What .ci/run runs: generated files up to date, lint, build, test, race, demo.
+	$(MAKE) clean-tree
+	$(MAKE) lint
+	$(MAKE) build
+	$(MAKE) test
+	$(MAKE) race
+	$(MAKE) demo

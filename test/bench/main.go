@@ -1,0 +1,114 @@
+// Command bench is `make bench`: it measures what Gitlatch costs, in one run of a few minutes, and prints a table with
+// the target beside each figure that has one.
+//
+//	judge    policy.Decide, by the benchmarks of package policy
+//	handler  one review, without the network and the record's write, by the benchmarks of package webhook
+//	binary   the webhook's program
+//	writes   patches through a real API server, with Gitlatch and without, by turns
+//	memory   the webhook's process: idle, under load, and with 1,000 CRDs installed
+//
+// Two control planes run side by side for the writes, the same but for Gitlatch, and each write goes to one and then
+// to the other. So what a busy machine does to one it does to the other, and their ratio holds where the figures don't.
+//
+// A missed target is said and changes nothing, unless --strict asks for exit code 1.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	output string // table or json
+	strict bool
+	only   []string // names of sections; none: all
+}
+
+// section is one part of a run.
+type section struct {
+	name    string
+	measure func(context.Context, io.Writer) ([]Table, error)
+}
+
+func sections() []section {
+	return []section{
+		{"judge", judge},
+		{"handler", handler},
+		{"binary", binary},
+		{"writes", writes},
+		{"memory", memory},
+	}
+}
+
+func run(args []string, out, progress io.Writer) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	klog.SetLogger(logr.Discard()) // what a client has to say is no figure
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	began := time.Now()
+	var tables []Table
+	for _, s := range sections() {
+		if len(o.only) > 0 && !slices.Contains(o.only, s.name) {
+			continue
+		}
+		measured, err := s.measure(ctx, progress)
+		if err != nil {
+			return errors.Join(fmt.Errorf("measuring %s: %w", s.name, err), write(out, o.output, tables, time.Since(began)))
+		}
+		tables = append(tables, measured...)
+	}
+	if err := write(out, o.output, tables, time.Since(began)); err != nil {
+		return err
+	}
+	if n := missed(tables); o.strict && n > 0 {
+		return fmt.Errorf("%d targets missed", n)
+	}
+	return nil
+}
+
+func parse(args []string) (*options, error) {
+	o, only := &options{}, ""
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.StringVar(&o.output, "o", "table", "output: table or json")
+	f.BoolVar(&o.strict, "strict", false, "exit with 1 when a target is missed")
+	f.StringVar(&only, "only", "", "measure these sections only, by comma: judge, handler, binary, writes, memory")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	if o.output != "table" && o.output != "json" {
+		return nil, fmt.Errorf("reading the command line: -o %q is neither table nor json", o.output)
+	}
+	for name := range strings.SplitSeq(only, ",") {
+		if name == "" {
+			continue
+		}
+		if !slices.ContainsFunc(sections(), func(s section) bool { return s.name == name }) {
+			return nil, fmt.Errorf("reading the command line: -only: there is no section %q", name)
+		}
+		o.only = append(o.only, name)
+	}
+	return o, nil
+}
