@@ -1,4 +1,5 @@
-// Command reference writes docs/reference: a page for each kind, from its CRD. `make generate` runs it.
+// Command reference writes docs/reference: a page for each kind, from its CRD, and for each command, from its help.
+// `make generate` runs it.
 package main
 
 import (
@@ -35,7 +36,7 @@ func run() error {
 			return fmt.Errorf("writing the reference of %s: %w", file, err)
 		}
 	}
-	return nil
+	return commands()
 }
 
 func page(file string) error {
