@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,10 +29,10 @@ func builtin(q *question, policies []*Policy) (Decision, bool) {
 	p := builtinPolicy(policies)
 	if q.req.isResource(v1alpha1.Group, "changerecords") {
 		p.Spec.Sync, p.managers = nil, nil // records change through Gitlatch alone
-		p.Spec.Mode = v1alpha1.ModeEnforce
+		p.Spec.Mode, p.Spec.OnRecordFailure = v1alpha1.ModeEnforce, v1alpha1.FailureDeny
 	}
 	if q.req.isCRD() && q.req.Operation == Delete {
-		p.Spec.Mode = v1alpha1.ModeEnforce
+		p.Spec.Mode, p.Spec.OnRecordFailure = v1alpha1.ModeEnforce, v1alpha1.FailureDeny
 	}
 	q.ask(p)
 	if d, fits := q.ownRules(); fits {
@@ -138,7 +139,8 @@ func builtinPolicy(policies []*Policy) *Policy {
 		},
 	}}
 	s := &in.Spec
-	for _, p := range policies {
+	byName := func(a, b *Policy) int { return strings.Compare(a.Name, b.Name) }
+	for _, p := range slices.SortedFunc(slices.Values(policies), byName) { // so that their order does not matter
 		s.Sync = append(s.Sync, p.Spec.Sync...)
 		if b := p.Spec.BreakGlass; b != nil {
 			s.BreakGlass.AllowedGroups = union(s.BreakGlass.AllowedGroups, b.AllowedGroups)

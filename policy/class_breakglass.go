@@ -180,12 +180,13 @@ func (w *Window) covers(r *Request) bool {
 		w.Namespace == r.Namespace && w.Name == r.Name && w.Name != ""
 }
 
-// closing lists the requester's windows that stand on this very object.
+// closing lists the windows that stand on this very object, whoever opened them:
+// their annotation is one.
 func (q *question) closing() []Window {
 	var out []Window
 	for _, w := range q.facts.Windows {
 		onIt := w.Scope == v1alpha1.WindowObject || q.req.isNamespace()
-		if w.User == q.req.User.Name && onIt && w.covers(q.req) {
+		if onIt && w.covers(q.req) {
 			out = append(out, w)
 		}
 	}

@@ -54,6 +54,9 @@ func (q *question) touchesNothingDeclared() bool {
 	if r.Operation != Update {
 		return false
 	}
+	if t.fields > 0 { // a finalizer that git declared among them
+		return false
+	}
 	for _, path := range t.paths {
 		if path != ".metadata.finalizers" {
 			return false

@@ -49,6 +49,8 @@ func (q *question) operation() (string, v1alpha1.Verdict) {
 		return "", ""
 	case r.Operation != Update || r.Old == nil || r.Object == nil:
 		return "", ""
+	case q.same(): // but for who owns a field, which is no operation
+		return "", ""
 	case r.isResource("", "nodes"):
 		if cordons(r) {
 			return "a cordon", set.Cordon
@@ -108,11 +110,13 @@ func otherTaints(node map[string]any) []any {
 }
 
 func restarts(r *Request) bool {
-	if r.Resource.Group != appsGroup {
+	const at = "kubectl.kubernetes.io/restartedAt"
+	was, is := child(r.Old, "spec", "template", "metadata", "annotations"), child(r.Object, "spec", "template", "metadata", "annotations")
+	if r.Resource.Group != appsGroup || equal(was[at], is[at]) {
 		return false
 	}
 	return sameBut(r.Old, r.Object, bookkeeping().
-		plus("spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt"))
+		plus("spec", "template", "metadata", "annotations", at))
 }
 
 // reconciles: only an annotation that asks for a sync now. Sources:

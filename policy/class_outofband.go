@@ -10,6 +10,9 @@ Allowed: nothing. Recorded only: the same under Audit.
 Not allowed: alice edits a Deployment.
 */
 func outOfBand(q *question) (verdict, bool) {
+	if q.policy.builtin && q.req.isResource(v1alpha1.Group, "changerecords") {
+		return q.byMode(v1alpha1.ReasonBuiltIn, "is written by Gitlatch alone; a reviewer may set status.review"), true
+	}
 	if q.policy.builtin {
 		return q.byMode(v1alpha1.ReasonBuiltIn, "keeps the gate standing, and is changed by a sync identity or break-glass only"), true
 	}

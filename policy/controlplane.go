@@ -106,9 +106,11 @@ func isNode(u *User) bool {
 }
 
 // isBootstrap: a machine that is about to become a node asks for its
-// certificate, and for nothing else.
+// certificate, and for nothing else. The signer issues names of nodes only, so
+// that a bootstrap token is no way to become anybody else.
 func isBootstrap(u *User, r *Request) bool {
 	return r.Resource.Group == certificatesGroup && r.Resource.Resource == csrResource &&
 		r.Subresource == "" && r.Operation == Create &&
+		text(child(r.Object, "spec"), "signerName") == "kubernetes.io/kube-apiserver-client-kubelet" &&
 		strings.HasPrefix(u.Name, "system:bootstrap:") && u.inGroup("system:bootstrappers")
 }

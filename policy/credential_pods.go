@@ -52,12 +52,14 @@ func (q *question) template() string {
 }
 
 // templateSpec finds the pod's spec in a workload: spec.template.spec, a
-// CronJob's spec.jobTemplate.spec.template.spec, a PodTemplate's template.spec.
+// CronJob's spec.jobTemplate.spec.template.spec, a PodTemplate's template.spec, a
+// ControllerRevision's data.spec.template.spec (from which pods are made as well).
 func templateSpec(obj map[string]any) map[string]any {
 	for _, way := range [][]string{
 		{"spec", "template", "spec"},
 		{"spec", "jobTemplate", "spec", "template", "spec"},
 		{"template", "spec"},
+		{"data", "spec", "template", "spec"},
 	} {
 		if spec := child(obj, way...); spec != nil {
 			return spec
@@ -67,16 +69,17 @@ func templateSpec(obj map[string]any) map[string]any {
 }
 
 func (q *question) podSpec(was, is map[string]any) string {
-	if is == nil || was != nil && equalMaps(was, is) {
+	if is == nil {
 		return ""
 	}
-	if why := q.named(q.req.Namespace, accountOf(is)); why != "" {
-		return why
+	why := q.named(q.req.Namespace, accountOf(is))
+	if why == "" && was != nil {
+		why = q.named(q.req.Namespace, accountOf(was))
 	}
-	if was != nil {
-		return q.named(q.req.Namespace, accountOf(was))
+	if why == "" || was != nil && equalMaps(was, is) {
+		return ""
 	}
-	return ""
+	return why
 }
 
 // accountOf a pod's spec; serviceAccount is the deprecated name of the field.

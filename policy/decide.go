@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"maps"
+
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
@@ -66,14 +68,20 @@ type question struct {
 	facts  *Facts
 	policy *Policy
 
+	compared, alike bool // the old and the new object were compared, and are alike
+
 	missing   Need  // facts that were asked for and are not there
-	inspected bool  // touch is filled in, for this policy
+	inspected bool  // touch is filled in, for the field managers of this policy
+	read      bool  // and this policy asked for it
 	touch     touch // what the write does to declared fields
 }
 
 // ask puts the question to another policy.
 func (q *question) ask(p *Policy) {
-	q.policy, q.missing, q.inspected, q.touch = p, 0, false, touch{}
+	if q.inspected && !maps.Equal(q.policy.managers, p.managers) {
+		q.inspected, q.touch = false, touch{}
+	}
+	q.policy, q.missing, q.read = p, 0, false
 }
 
 func (q *question) judge() verdict {
@@ -86,8 +94,10 @@ func (q *question) judge() verdict {
 		if v.class == "" {
 			v.class = table[i].class
 		}
-		v.policy, v.missing, v.touched = q.policy, v.missing|q.missing, q.touch.paths
-		v.redact = q.policy.Spec.Redact
+		v.policy, v.missing, v.redact = q.policy, v.missing|q.missing, q.policy.Spec.Redact
+		if q.read {
+			v.touched = q.touch.paths
+		}
 		return v
 	}
 	return verdict{} // the zero value denies
@@ -98,6 +108,7 @@ func (q *question) declared() *touch {
 	if !q.inspected {
 		q.touch, q.inspected = q.policy.inspect(q.req, q.facts), true
 	}
+	q.read = true
 	return &q.touch
 }
 

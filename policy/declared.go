@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 /*
 What git declared is read from managedFields: an entry of a sync identity's
 field manager, other than one on the status subresource. Labels and annotations
@@ -68,6 +70,7 @@ func findEntry(obj map[string]any, want *entry) entry {
 // touch is what a write does to declared fields.
 type touch struct {
 	paths    []string // declared paths that it changes
+	fields   int      // how many of them, from the first, managedFields name
 	forged   string   // a sync manager's entry that it writes or drops dishonestly
 	declared bool     // the old object is declared
 }
@@ -78,21 +81,30 @@ const maxTouched = 32
 func (p *Policy) inspect(r *Request, f *Facts) touch {
 	t := touch{declared: p.declaredObject(r.Old)}
 	w := walker{}
+	var walked []entry // whose new entries hold no path that the old ones do not
 	for _, v := range managedFields(r.Old) {
 		e, ok := readEntry(v)
 		if !ok || !p.declares(&e) {
 			continue
 		}
 		if e.fields == nil { // declared, and we can't tell what
-			w.hit("")
+			w.hit(frame{})
 			continue
 		}
 		kept := findEntry(r.Object, &e)
+		if len(kept.fields) == 0 { // below the root an empty node is a whole value; here it is none
+			kept.fields = nil
+		}
 		w.foreign = e.apiVersion != "" && e.apiVersion != r.apiVersion()
+		w.added = false
 		w.node(e.fields, kept.fields, side{r.Old, true}, side{r.Object, r.Object != nil})
+		if !w.added {
+			walked = append(walked, e)
+		}
 	}
-	t.paths, t.forged = w.touched, w.dropped
-	if s := p.added(r); s != "" {
+	slices.Sort(w.touched) // the walk goes in the order of maps
+	t.paths, t.fields, t.forged = w.touched, len(w.touched), w.dropped
+	if s := p.added(r, walked); s != "" {
 		t.forged = s
 	}
 	if t.declared {
@@ -112,10 +124,14 @@ func (r *Request) apiVersion() string {
 
 // added finds a path that a sync manager's entry holds in the new object and
 // not in the old: only the manager itself could have written it.
-func (p *Policy) added(r *Request) string {
+func (p *Policy) added(r *Request, walked []entry) string {
 	for _, v := range managedFields(r.Object) {
 		e, ok := readEntry(v)
 		if !ok || !p.syncManager(e.manager) {
+			continue
+		}
+		if i := slices.IndexFunc(walked, func(w entry) bool { return w.same(&e) }); i >= 0 && e.fields != nil {
+			walked = slices.Delete(walked, i, i+1) // a second entry of the same name was not walked
 			continue
 		}
 		before := findEntry(r.Old, &e)

@@ -12,6 +12,9 @@ import (
 // item where managedFields of either object say by which keys, or where every
 // item has a name of its own; other lists as a whole.
 func Diff(old, new map[string]any, limit int) (changes []Change, omitted int) {
+	if len(old) == 0 && len(new) == 0 {
+		return nil, 0
+	}
 	d := differ{limit: limit}
 	var hints []map[string]any
 	for _, obj := range []map[string]any{old, new} {
@@ -112,11 +115,11 @@ func (d *differ) lists(old, new side, hints []map[string]any) {
 		d.unkeyed(old, new)
 		return
 	}
-	for _, item := range a {
-		d.item(side{item, true}, findItem(b, -1, item, names), hints, names)
+	for i, item := range a {
+		d.item(side{item, true}, findItem(b, i, item, names), hints, names)
 	}
-	for _, item := range b {
-		if !findItem(a, -1, item, names).ok {
+	for i, item := range b {
+		if !findItem(a, i, item, names).ok {
 			d.item(side{}, side{item, true}, hints, names)
 		}
 	}

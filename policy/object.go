@@ -114,6 +114,43 @@ func bookkeeping() ignored {
 	return ignored{"metadata": {"managedFields": nil, "resourceVersion": nil, "generation": nil}}
 }
 
+// sameObjects compares two objects without what bookkeeping lists, and without
+// making the list.
+func sameObjects(a, b map[string]any) bool {
+	for k := range b {
+		if _, found := a[k]; !found && k != "metadata" {
+			return false
+		}
+	}
+	for k, v := range a {
+		if w, found := b[k]; k != "metadata" && (!found || !equal(v, w)) {
+			return false
+		}
+	}
+	x, ok := mapOrNothing(a, "metadata")
+	y, also := mapOrNothing(b, "metadata")
+	return ok && also && coveredMeta(x, y) && coveredMeta(y, x)
+}
+
+func coveredMeta(a, b map[string]any) bool {
+	for name, x := range a {
+		switch name {
+		case "managedFields", "resourceVersion", "generation":
+			continue
+		}
+		if y, found := b[name]; !found || !equal(x, y) {
+			return false
+		}
+	}
+	return true
+}
+
+func mapOrNothing(m map[string]any, key string) (map[string]any, bool) {
+	v, found := m[key]
+	out, ok := v.(map[string]any)
+	return out, ok || !found
+}
+
 // plus returns the tree with one more path in it.
 func (t ignored) plus(path ...string) ignored {
 	node := t

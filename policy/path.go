@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,15 +94,28 @@ func parseStep(s string) (step, string, error) {
 
 // closing finds the bracket that closes the one at 0, outside of strings.
 func closing(s string) int {
-	quoted := false
-	for i := 1; i < len(s); i++ {
-		switch {
-		case quoted && s[i] == '\\':
+	if i := endOf(s[1:], ']'); i >= 0 {
+		return 1 + i
+	}
+	return -1
+}
+
+// endOf finds a byte outside of strings, lists and objects; -1 if it is not there.
+func endOf(s string, what byte) int {
+	quoted, depth := false, 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
 			i++
-		case s[i] == '"':
+		case c == '"':
 			quoted = !quoted
-		case s[i] == ']' && !quoted:
+		case quoted:
+		case c == what && depth == 0:
 			return i
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
 		}
 	}
 	return -1
@@ -111,12 +125,9 @@ func parseBracket(s string) (step, error) {
 	switch {
 	case s == "*":
 		return step{kind: anyStep}, nil
-	case strings.HasPrefix(s, `"`):
-		var name string
-		if err := json.Unmarshal([]byte(s), &name); err != nil {
-			return step{}, fmt.Errorf("reading the field name %s: %w", s, err)
-		}
-		return step{kind: fieldStep, field: name}, nil
+	case strings.HasPrefix(s, `"`) && endOf(s, '=') < 0:
+		name, err := unquote(s)
+		return step{kind: fieldStep, field: name}, err
 	case strings.HasPrefix(s, "="):
 		v, err := parseJSON(s[1:])
 		return step{kind: valueStep, value: v}, err
@@ -131,23 +142,20 @@ func parseBracket(s string) (step, error) {
 func parseKeys(s string) (map[string]any, error) {
 	keys := map[string]any{}
 	for s != "" {
-		name, rest, ok := strings.Cut(s, "=")
-		if !ok || name == "" {
+		eq := endOf(s, '=')
+		if eq <= 0 {
 			return nil, fmt.Errorf(`expected name="value" at %q`, s)
 		}
-		end := len(rest)
-		quoted := false
-	scan:
-		for i := 0; i < len(rest); i++ {
-			switch {
-			case quoted && rest[i] == '\\':
-				i++
-			case rest[i] == '"':
-				quoted = !quoted
-			case rest[i] == ',' && !quoted:
-				end = i
-				break scan
+		name, rest := s[:eq], s[eq+1:]
+		if name[0] == '"' {
+			var err error
+			if name, err = unquote(name); err != nil {
+				return nil, err
 			}
+		}
+		end := endOf(rest, ',')
+		if end < 0 {
+			end = len(rest)
 		}
 		v, err := parseJSON(rest[:end])
 		if err != nil {
@@ -162,12 +170,23 @@ func parseKeys(s string) (map[string]any, error) {
 	return keys, nil
 }
 
+func unquote(s string) (string, error) {
+	var name string
+	if err := json.Unmarshal([]byte(s), &name); err != nil {
+		return "", fmt.Errorf("reading the field name %s: %w", s, err)
+	}
+	return name, nil
+}
+
 func parseJSON(s string) (any, error) {
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
 		return nil, fmt.Errorf("reading the value %s: %w", s, err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("reading the value %s: more follows it", s)
 	}
 	return plain(v), nil
 }
@@ -251,6 +270,19 @@ func (s *step) in(v any) (any, bool) {
 		}
 	}
 	return nil, false
+}
+
+// all finds every item that a step by key or by value names: a list may hold one
+// twice.
+func (s *step) all(v any) []any {
+	items, _ := v.([]any)
+	var out []any
+	for _, x := range items {
+		if s.kind == keyStep && hasKeys(x, s.keys) || s.kind == valueStep && equal(x, s.value) {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 func hasKeys(item any, keys map[string]any) bool {

@@ -67,7 +67,12 @@ func appendKeys(b []byte, keys map[string]any) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(b, n...), '=')
+		if plainWord(n) {
+			b = append(b, n...)
+		} else {
+			b = appendJSON(b, n)
+		}
+		b = append(b, '=')
 		b = appendJSON(b, keys[n])
 	}
 	return append(b, ']')
@@ -82,7 +87,10 @@ func appendIndex(b []byte, i int) []byte {
 func pathOf(stack []string) string {
 	var b []byte
 	for _, key := range stack {
-		kind, rest, _ := strings.Cut(key, ":")
+		kind, rest, found := strings.Cut(key, ":")
+		if !found {
+			kind = ""
+		}
 		switch kind {
 		case "f":
 			b = appendField(b, rest)
@@ -95,11 +103,15 @@ func pathOf(stack []string) string {
 				}
 			}
 		case "v":
-			b = append(append(append(b, "[="...), rest...), ']')
-			continue
+			if v, err := parseJSON(rest); err == nil {
+				b = append(appendJSON(append(b, "[="...), v), ']')
+				continue
+			}
 		case "i":
-			b = append(append(append(b, '['), rest...), ']')
-			continue
+			if i, err := strconv.Atoi(rest); err == nil && i >= 0 {
+				b = appendIndex(b, i)
+				continue
+			}
 		}
 		b = appendField(b, key)
 	}

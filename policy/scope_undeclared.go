@@ -28,7 +28,7 @@ func (q *question) outOfScope() bool {
 	s, r := &q.policy.Spec, q.req
 	objects := s.Objects == v1alpha1.ScopeDeclared
 	switch {
-	case r.Operation == Connect, r.Subresource == "eviction":
+	case r.Operation == Connect, r.Subresource == "eviction", r.Subresource == "ephemeralcontainers":
 		return false // the operations say
 	case r.actsOnly():
 		return objects
@@ -49,12 +49,15 @@ func (q *question) outOfScope() bool {
 }
 
 func (q *question) scaleOutOfScope() bool {
+	if len(q.facts.Guarded) > 0 { // declared until the sync owns it again
+		return false
+	}
 	t, known := q.scale()
 	if !known || len(t.paths) > 0 {
 		return false
 	}
 	if q.policy.Spec.Fields == v1alpha1.ScopeDeclared {
-		return len(q.facts.Guarded) == 0
+		return true
 	}
 	// Only the parent says whether the object is declared apart from its replicas.
 	if q.facts.Parent == nil {
