@@ -58,6 +58,12 @@ func TestWhatNobodyGovernsIsAllowedUnseen(t *testing.T) {
 		{"an object whose labels don't", []tweak{match(labelled)}, false, 0},
 		{"an object that is deleted unseen", []tweak{match(labelled), deletes, request(func(r *Request) { r.Old = nil })}, true, 0},
 		{"a scale, which has no labels", []tweak{match(labelled), sub("scale")}, true, 0},
+		{"the deletion of a namespace that holds what is named", append(namespace("prod", "prod"), deletes, match(func(m *v1alpha1.Match) { m.Resources = rule("apps", "deployments") })), true, 0},
+		{"an edit of a namespace that holds what is named", append(namespace("prod", "prod"), match(func(m *v1alpha1.Match) { m.Resources = rule("apps", "deployments") })), false, 0},
+		{"the deletion of a namespace where namespaces are left out by name", append(namespace("prod", "prod"), deletes, match(func(m *v1alpha1.Match) { m.ExcludeResources = rule("", "namespaces") })), false, 0},
+		{"the deletion of the CRD of what is named", append(crdOf("widgets.example"), deletes, match(func(m *v1alpha1.Match) { m.Resources, m.ClusterScoped = rule("example", "widgets"), &no })), true, 0},
+		{"the deletion of another CRD", append(crdOf("widgets.example"), deletes, match(func(m *v1alpha1.Match) { m.Resources = rule("example", "gadgets") })), false, 0},
+		{"an edit of the CRD of what is named", append(crdOf("widgets.example"), match(func(m *v1alpha1.Match) { m.Resources = rule("example", "widgets") })), false, 0},
 		{"events", []tweak{of("", "v1", "events", "Event")}, false, 0},
 		{"leases", []tweak{of("coordination.k8s.io", "v1", "leases", "Lease")}, false, 0},
 		{"a pod's binding", []tweak{of("", "v1", "pods", "Pod"), sub("binding")}, false, 0},
@@ -81,6 +87,10 @@ func TestWhatNobodyGovernsIsAllowedUnseen(t *testing.T) {
 			}
 		})
 	}
+}
+
+func crdOf(name string) []tweak {
+	return []tweak{of(crdGroup, "v1", crdResource, "CustomResourceDefinition"), named("", name)}
 }
 
 // The strictest answer wins, whatever the order of the policies: the whole

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -12,12 +13,33 @@ import (
 // governed: an unknown namespace's labels are asked for and taken as matching
 // meanwhile.
 func (q *question) governed() bool {
-	m, r := &q.policy.Spec.Match, q.req
-	if len(m.Resources) > 0 && !anyResource(m.Resources, r.Resource.Group, r.Resource.Resource) ||
-		anyResource(m.ExcludeResources, r.Resource.Group, r.Resource.Resource) {
+	r := q.req
+	if !q.policy.governsResource(r.Resource.Group, r.Resource.Resource) {
+		return q.holdsGoverned()
+	}
+	return q.namespaceGoverned() && q.objectGoverned() || q.holdsGoverned()
+}
+
+// governsResource: by the rules for resources alone.
+func (p *Policy) governsResource(group, resource string) bool {
+	m := &p.Spec.Match
+	return (len(m.Resources) == 0 || anyResource(m.Resources, group, resource)) &&
+		!anyResource(m.ExcludeResources, group, resource)
+}
+
+// holdsGoverned: a policy that governs what is in a namespace, or the objects of a
+// CRD, governs its deletion too, though it does not match namespaces or CRDs
+// themselves: unless it leaves them out by name.
+func (q *question) holdsGoverned() bool {
+	r := q.req
+	if !q.holdsOthers() || anyResource(q.policy.Spec.Match.ExcludeResources, r.Resource.Group, r.Resource.Resource) {
 		return false
 	}
-	return q.namespaceGoverned() && q.objectGoverned()
+	if r.isNamespace() {
+		return q.namespaceGoverned()
+	}
+	plural, group, _ := strings.Cut(r.Name, ".")
+	return q.policy.governsResource(group, plural)
 }
 
 func (q *question) namespaceGoverned() bool {

@@ -6,19 +6,19 @@ type Class string
 
 const (
 	// ClassUngoverned: no policy governs the request.
-	ClassUngoverned  Class = "ungoverned"
-	ClassOwn         Class = "own"
-	ClassSync        Class = "sync"
-	ClassCredential  Class = "credential"
-	ClassSystem      Class = "system"
-	ClassUnchanged   Class = "unchanged"
-	ClassTrusted     Class = "trusted"
-	ClassFinalizer   Class = "finalizer"
-	ClassStatus      Class = "status"
-	ClassController  Class = "controller"
-	ClassOperation   Class = "operation"
-	ClassBreakGlass  Class = "break-glass"
-	ClassOutOfBand   Class = "out-of-band"
+	ClassUngoverned Class = "ungoverned"
+	ClassOwn        Class = "own"
+	ClassSync       Class = "sync"
+	ClassCredential Class = "credential"
+	ClassSystem     Class = "system"
+	ClassUnchanged  Class = "unchanged"
+	ClassTrusted    Class = "trusted"
+	ClassFinalizer  Class = "finalizer"
+	ClassStatus     Class = "status"
+	ClassController Class = "controller"
+	ClassOperation  Class = "operation"
+	ClassBreakGlass Class = "break-glass"
+	ClassOutOfBand  Class = "out-of-band"
 	// ClassReview: a reviewer sets status.review of somebody else's record.
 	ClassReview Class = "review"
 )

@@ -159,7 +159,7 @@ func (o *Options) main(name, path string, policies []*policy.Policy) admissionv1
 	w.MatchConditions = asked(
 		not(neverAsked()),
 		not(isSystem()),
-		governed(policies),
+		anyOf(governed(policies), allOf(isKind(crdGroup, crdResource), "("+celOperation+` == "DELETE")`, unsynced(policies))),
 		not(isKind("", "namespaces")),
 		not(builtIn(o)),
 		not(controllerLetThrough(o, policies)),

@@ -45,12 +45,20 @@ func rules(policies []*policy.Policy) []admissionv1.RuleWithOperations {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	out := make([]admissionv1.RuleWithOperations, 0, len(keys))
+	out := make([]admissionv1.RuleWithOperations, 0, len(keys)+1)
 	for _, k := range keys {
 		out = append(out, byKey[k])
 	}
-	return out
+	// Deleting a CRD deletes its objects, which admission is not asked about.
+	crds := rule(admissionv1.ClusterScope, []string{crdGroup}, []string{crdResource})
+	crds.Operations = []admissionv1.OperationType{admissionv1.Delete}
+	return append(out, crds)
 }
+
+const (
+	crdGroup    = "apiextensions.k8s.io"
+	crdResource = "customresourcedefinitions"
+)
 
 // resourceRule: the API server takes "*" beside nothing else.
 func resourceRule(scope admissionv1.ScopeType, r *v1alpha1.ResourceRule) admissionv1.RuleWithOperations {
