@@ -5,7 +5,7 @@ SHELL := /bin/sh
 
 GO       ?= go
 FUZZTIME ?= 30s
-BENCH    ?= .
+BENCH    ?=
 IMAGE    ?= gitlatch:dev
 
 # The same in the Dockerfile: the same source gives the same bytes, wherever it is built.
@@ -72,8 +72,8 @@ race: ## Run the tests of the parts with goroutines under the race detector.
 	else echo "no C compiler, so no race detector: left out"; fi
 
 .PHONY: bench
-bench: binaries ## Measure the judge, the handler, and what a write costs through the API server.
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 60m ./...
+bench: binaries ## Measure the judge, the handler, what a write costs, and memory, against their targets (BENCH='-o json').
+	@$(GO) run ./test/bench $(BENCH)
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (30s).

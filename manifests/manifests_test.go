@@ -175,7 +175,7 @@ func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
 		"gitlatch-viewer": {rule("gitlatch.dev", kinds, read)},
 		"gitlatch-reviewer": {
 			rule("gitlatch.dev", kinds, read),
-			rule("gitlatch.dev", []string{"changerecords/status"}, []string{"patch"}),
+			rule("gitlatch.dev", []string{"changerecords/status"}, []string{"get", "patch"}),
 		},
 		"gitlatch-breakglass": {
 			rule("*", []string{"*"}, []string{"breakglass"}),

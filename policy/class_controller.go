@@ -10,13 +10,13 @@ object and take it away again: operators must, to be told of its deletion.
 Allowed: an operator creates its child; it labels a declared object; a descheduler
 evicts a pod.
 Not allowed here: it changes a declared field, deletes a declared object, a
-namespace or a CRD, writes a steering object; an account that the policy lists
+namespace or a CRD, relabels a namespace out of the policy, writes a steering object; an account that the policy lists
 under untrustedControllers.
 */
 func controller(q *question) (verdict, bool) {
 	p, r := q.policy, q.req
 	if !r.User.podBound() || p.Spec.Controllers != v1alpha1.ControllersUndeclared ||
-		p.untrusted(&r.User) || p.builtin || q.holdsOthers() {
+		p.untrusted(&r.User) || p.builtin || q.holdsOthers() || q.leaves() {
 		return no()
 	}
 	if q.steering() {

@@ -1,6 +1,22 @@
 package policy
 
-import "github.com/gitlatch/gitlatch/api/v1alpha1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+// guardedUnless has the policy govern namespaces, and objects, that carry no
+// label "gate".
+func guardedUnless(s *scene) {
+	unless := &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "gate", Operator: metav1.LabelSelectorOpDoesNotExist}}}
+	s.spec.Match.NamespaceSelector, s.spec.Match.ObjectSelector = unless, unless.DeepCopy()
+}
+
+// namespaceOf is a namespace that git did not declare, under such a policy.
+func namespaceOf(name string) []tweak {
+	return []tweak{of("", "v1", "namespaces", "Namespace"), named(name, name), objects(`{metadata: {labels: {}}}`), undeclaredObject, guardedUnless}
+}
 
 func controllerCases() []ruleCase {
 	ok := allowed(v1alpha1.ClassController)
@@ -65,6 +81,11 @@ func controllerCases() []ruleCase {
 			want: denied(v1alpha1.ClassOutOfBand, v1alpha1.ReasonOutOfBand, "Namespace prod is changed through git only")},
 		{name: "it deletes a CRD", when: op(of("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"), named("", "x.example.com"), undeclaredObject, deletes),
 			want: denied(v1alpha1.ClassOutOfBand, v1alpha1.ReasonOutOfBand, "apiextensions.k8s.io/CustomResourceDefinition x.example.com is changed through git only")},
+		{name: "it relabels a namespace, and the policy governs it still", when: op(append(namespaceOf("prod"), set("metadata|labels|x", "y"))...), fits: true, want: ok},
+		{name: "it relabels a namespace out of the policy", when: op(append(namespaceOf("prod"), set("metadata|labels|gate", "off"))...),
+			want: denied(v1alpha1.ClassOutOfBand, v1alpha1.ReasonOutOfBand, "Namespace prod is changed through git only")},
+		{name: "it relabels a declared object out of the policy", when: op(guardedUnless, set("metadata|labels|gate", "off")), want: webDenied()},
+		{name: "it relabels its child out of the policy", when: op(guardedUnless, undeclaredObject, set("metadata|labels|gate", "off")), fits: true, want: ok},
 		{name: "an unknown subresource is a write to its parent", when: op(sub("frobnicate"), undeclaredObject), want: denied(v1alpha1.ClassOutOfBand, v1alpha1.ReasonOutOfBand, "apps/deployments/frobnicate prod/web is changed through git only")},
 		{name: "an update whose old object is not shown", when: op(request(func(r *Request) { r.Old = nil }), set("metadata|managedFields", nil)), want: webDenied()},
 		{name: "a deletion whose old object is not shown", when: op(deletes, request(func(r *Request) { r.Old = nil })), want: webDenied()},

@@ -248,3 +248,26 @@ func randomScene(rng *rand.Rand) *scene {
 	s.req.Final = rng.IntN(2) == 0
 	return s
 }
+
+// An allowed write is not worth a look-up of its namespace: whether the policy
+// governs is not known then, and the audit log names none that may not.
+func TestAPolicyThatMayNotGovernIsNotNamed(t *testing.T) {
+	selects := spec(func(s *v1alpha1.ChangePolicySpec) {
+		s.Match.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
+	})
+	for _, c := range []struct {
+		name   string
+		labels map[string]string
+		want   string
+	}{
+		{"the labels are not known", nil, ""},
+		{"the labels are known", map[string]string{"env": "prod"}, "cluster"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newScene(selects, facts(func(f *Facts) { f.NamespaceLabels = c.labels })).decide(t)
+			if d.Action != Allow || d.Class != v1alpha1.ClassUnchanged || d.Policy != c.want || d.Missing != 0 {
+				t.Errorf("got %s, class %s, policy %q, missing %d; want an Allow by policy %q", d.Action, d.Class, d.Policy, d.Missing, c.want)
+			}
+		})
+	}
+}

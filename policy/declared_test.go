@@ -352,13 +352,23 @@ func leavesChanged(t *testing.T, old, new map[string]any) bool {
 		}
 		set := fieldSet(t, e)
 		changed := false
+		// Labels or annotations that git wrote as an empty map: it declared no key.
+		open := func(p fieldpath.Path) bool {
+			return (p.String() == ".metadata.labels" || p.String() == ".metadata.annotations") && set.Leaves().Has(p)
+		}
 		set.Leaves().Iterate(func(p fieldpath.Path) {
+			if open(p) {
+				return
+			}
 			was, a := lookup(old, p)
 			is, b := lookup(new, p)
 			changed = changed || a != b || !cmp.Equal(was, is)
 		})
 		// A member that is not a leaf is there itself, whatever it holds.
 		set.Iterate(func(p fieldpath.Path) {
+			if open(p) {
+				return
+			}
 			was, a := lookup(old, p)
 			is, b := lookup(new, p)
 			changed = changed || a != b || fmt.Sprintf("%T", was) != fmt.Sprintf("%T", is)
@@ -542,4 +552,30 @@ func mutateList(rng *rand.Rand, l []any) []any {
 		mutateIn(rng, item)
 	}
 	return l
+}
+
+// Templates often leave "labels: {}" behind, and the API server then says that git
+// owns the map, as it does of an atomic one.
+func TestEmptyLabelsAndAnnotationsDeclareNoKey(t *testing.T) {
+	l := newLive(t, deploymentKind())
+	if err := l.apply(git, object(`{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, labels: {}, annotations: {}}, spec: {replicas: 2, template: {spec: {nodeSelector: {}}}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, path string
+		want       []string
+	}{
+		{"a label", "metadata|labels|x", nil},
+		{"an annotation", "metadata|annotations|x", nil},
+		{"a key of another map that is empty", "spec|template|spec|nodeSelector|x", []string{".spec.template.spec.nodeSelector"}},
+	} {
+		old := l.now()
+		l.update("alice", func(o map[string]any) {
+			put(func(*Request) map[string]any { return o }, c.path, "y")(&scene{req: &Request{}})
+		})
+		got := inspected(t, old, l.now())
+		if !cmp.Equal(got.paths, c.want) || got.forged != "" {
+			t.Errorf("%s: touched %v, forged %q; want %v", c.name, got.paths, got.forged, c.want)
+		}
+	}
 }

@@ -119,3 +119,19 @@ func (q *question) byMode(word v1alpha1.Reason, detail string) verdict {
 	}
 	return v
 }
+
+// leaves: the write takes its target out of the policy by its labels, those that
+// git does not declare too: a namespace with all that it holds, or an object that
+// git declared.
+func (q *question) leaves() bool {
+	p, r := q.policy, q.req
+	if r.Operation != Update || r.Old == nil || r.Object == nil || !r.carriesObject() {
+		return false
+	}
+	selector := p.objects
+	if r.isNamespace() {
+		selector = p.namespaces
+	}
+	return selector != nil && selector.Matches(labelsOf(r.Old)) && !selector.Matches(labelsOf(r.Object)) &&
+		(r.isNamespace() || p.declaredObject(r.Old))
+}

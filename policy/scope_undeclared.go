@@ -10,12 +10,13 @@ Allowed: a person edits a ConfigMap that is not in git; adds a label of their ow
 to a declared object, under fields: Declared.
 Not allowed here: a person changes or removes a declared field, or deletes a
 declared object; sets or removes the break-glass annotation, which opens or ends a
-window; deletes a namespace or a CRD, which may hold declared objects.
+window; deletes a namespace or a CRD, which may hold declared objects; takes one out
+of the policy by its labels.
 */
 func undeclared(q *question) (verdict, bool) {
 	s, r := &q.policy.Spec, q.req
 	narrow := s.Objects == v1alpha1.ScopeDeclared || s.Fields == v1alpha1.ScopeDeclared
-	if !narrow || q.policy.builtin || q.holdsOthers() || q.steering() || r.breakGlassTouched() {
+	if !narrow || q.policy.builtin || q.holdsOthers() || q.leaves() || q.steering() || r.breakGlassTouched() {
 		return no()
 	}
 	if q.outOfScope() {

@@ -59,6 +59,9 @@ func (t *tally) result() verdict {
 		v.missing = t.missing
 	}
 	if v.action == Allow {
+		if v.missing&NeedNamespaceLabels != 0 {
+			v.policy = nil // whether it governs was not worth a look-up
+		}
 		v.missing = 0 // allowed even as if governed
 	}
 	v.opens, v.within, v.closes, v.redact = t.opens, t.within, t.closes, t.redact

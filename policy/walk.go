@@ -116,6 +116,13 @@ func (w *walker) entry(key string, sub, kept map[string]any, old, new side) bool
 	return there
 }
 
+// openMap: labels and annotations of an object, which git wrote as an empty map.
+// On any kind they are maps whose keys have owners of their own, so that it
+// declared none of them, and others may set theirs.
+func (w *walker) openMap(f frame) bool {
+	return (f.key == "f:labels" || f.key == "f:annotations") && len(w.stack) == 1 && w.stack[0].key == "f:metadata"
+}
+
 // holding is what the new entry still holds of a key.
 type holding struct {
 	below any
@@ -126,6 +133,9 @@ type holding struct {
 func (w *walker) pair(f frame, sub map[string]any, kept holding, o, n side) {
 	self := f.key == "." && f.names == nil
 	switch {
+	case len(sub) == 0 && w.openMap(f):
+		below, ok := kept.below.(map[string]any)
+		w.added = w.added || kept.below != nil && (!ok || len(below) > 0)
 	case !o.ok && !n.ok:
 		if w.foreign { // named otherwise in this version: it can't be told
 			w.hit(f)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/reporter/record"
 )
@@ -25,6 +27,32 @@ func guardOf(rec *v1alpha1.ChangeRecord) (g guard, ok bool) {
 		g.paths = append(g.paths, c.Path)
 	}
 	return g, len(g.paths) > 0
+}
+
+// GuardOnly cuts a record down to what a guard is made of; it is a transform for
+// the cache of unresolved records. There is one for every flagged write until git
+// caught up or took it back, and nothing else is read from that cache.
+func GuardOnly(object any) (any, error) {
+	rec, ok := object.(*v1alpha1.ChangeRecord)
+	if !ok {
+		return object, nil
+	}
+	r := rec.Spec.Request
+	small := &v1alpha1.ChangeRecord{
+		ObjectMeta: metav1.ObjectMeta{Name: rec.Name, UID: rec.UID, ResourceVersion: rec.ResourceVersion},
+		Spec: v1alpha1.ChangeRecordSpec{
+			Outcome: rec.Spec.Outcome,
+			Request: v1alpha1.RecordedRequest{Group: r.Group, Resource: r.Resource, Namespace: r.Namespace, Name: r.Name},
+		},
+		Status: v1alpha1.ChangeRecordStatus{Phase: rec.Status.Phase, Name: rec.Status.Name},
+	}
+	if v, ok := rec.Labels[v1alpha1.LabelUnresolved]; ok {
+		small.Labels = map[string]string{v1alpha1.LabelUnresolved: v}
+	}
+	for _, c := range rec.Spec.Changes {
+		small.Spec.Changes = append(small.Spec.Changes, v1alpha1.Change{Path: c.Path})
+	}
+	return small, nil
 }
 
 // putGuard takes in what a record guards now, which may be nothing.

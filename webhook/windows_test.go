@@ -247,7 +247,11 @@ func TestGuardedPathsAreThoseOfUnresolvedAdmittedRecords(t *testing.T) {
 		openingRecord(recordNamed("cr-6"), changedPaths(".spec.other"), func(rec *v1alpha1.ChangeRecord) { rec.Spec.Request.Name = "db" }),
 		openingRecord(recordNamed("cr-7"), outcome(v1alpha1.OutcomeFlagged), changedPaths(".spec.suspend")),
 	} {
-		watch.OnAdd(rec, false)
+		kept, err := GuardOnly(rec) // as the cache does
+		if err != nil {
+			t.Fatal(err)
+		}
+		watch.OnAdd(kept, false)
 	}
 	scale := writeToWeb(byUser("alice"), func(r *policy.Request) { r.Subresource = "scale" })
 	if diff := cmp.Diff([]string{".spec.paused", ".spec.replicas", ".spec.suspend"}, g.Guarded(scale)); diff != "" {
@@ -260,5 +264,34 @@ func TestGuardedPathsAreThoseOfUnresolvedAdmittedRecords(t *testing.T) {
 	}
 	if got := g.Guarded(writeToWeb(onService)); got != nil {
 		t.Errorf("guarded of another kind: %v", got)
+	}
+}
+
+// TestTheCacheOfGuardsKeepsNoValues: it holds a record for every flagged write
+// that git has not answered yet.
+func TestTheCacheOfGuardsKeepsNoValues(t *testing.T) {
+	rec := openingRecord(recordNamed("cr-1"), func(rec *v1alpha1.ChangeRecord) {
+		rec.ResourceVersion, rec.Spec.Message, rec.Spec.Requester.Groups = "7", "changed through git only", []string{"devs"}
+		rec.Spec.Changes = []v1alpha1.Change{{Path: ".spec.replicas", From: "2", To: "4"}}
+		rec.Status.Phase, rec.Status.Name = v1alpha1.PhaseObserved, "web-7f3k9"
+	})
+	got, err := GuardOnly(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rec.Spec.Request
+	want := &v1alpha1.ChangeRecord{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "cr-1", UID: rec.UID, ResourceVersion: "7", Labels: map[string]string{v1alpha1.LabelUnresolved: record.Unresolved},
+		},
+		Spec: v1alpha1.ChangeRecordSpec{
+			Outcome: v1alpha1.OutcomeBreakGlass,
+			Request: v1alpha1.RecordedRequest{Group: r.Group, Resource: r.Resource, Namespace: r.Namespace, Name: r.Name},
+			Changes: []v1alpha1.Change{{Path: ".spec.replicas"}},
+		},
+		Status: v1alpha1.ChangeRecordStatus{Phase: v1alpha1.PhaseObserved, Name: "web-7f3k9"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -142,13 +143,14 @@ func (p *parts) leaderLock() (resourcelock.Interface, error) {
 	}, nil
 }
 
-func (p *parts) newRecordCache(label, value string) (cache.Cache, error) {
+// newRecordCache watches the records with a label, and keeps of them what the
+// transform leaves.
+func (p *parts) newRecordCache(label, value string, keep toolscache.TransformFunc) (cache.Cache, error) {
 	c, err := cache.New(p.config, cache.Options{
-		Scheme:           p.scheme,
-		Mapper:           newMapper(),
-		DefaultTransform: cache.TransformStripManagedFields(),
+		Scheme: p.scheme,
+		Mapper: newMapper(),
 		ByObject: map[client.Object]cache.ByObject{
-			&v1alpha1.ChangeRecord{}: {Label: labels.SelectorFromSet(labels.Set{label: value})},
+			&v1alpha1.ChangeRecord{}: {Label: labels.SelectorFromSet(labels.Set{label: value}), Transform: keep},
 		},
 	})
 	if err != nil {

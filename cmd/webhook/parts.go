@@ -14,6 +14,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -144,11 +145,11 @@ func (p *parts) makeGrants(ctx context.Context) error {
 	p.grants = &webhook.Grants{
 		Client: p.direct, Live: p.direct, Reviews: reviews.SubjectAccessReviews(), Clock: clock.RealClock{},
 	}
-	open, err := p.watchRecords(ctx, v1alpha1.LabelWindow, record.WindowOpen)
+	open, err := p.watchRecords(ctx, v1alpha1.LabelWindow, record.WindowOpen, cache.TransformStripManagedFields())
 	if err != nil {
 		return err
 	}
-	unresolved, err := p.watchRecords(ctx, v1alpha1.LabelUnresolved, record.Unresolved)
+	unresolved, err := p.watchRecords(ctx, v1alpha1.LabelUnresolved, record.Unresolved, webhook.GuardOnly)
 	if err != nil {
 		return err
 	}
@@ -162,8 +163,8 @@ func (p *parts) makeGrants(ctx context.Context) error {
 	return register(p.grants)
 }
 
-func (p *parts) watchRecords(ctx context.Context, label, value string) (cache.Informer, error) {
-	c, err := p.newRecordCache(label, value)
+func (p *parts) watchRecords(ctx context.Context, label, value string, keep toolscache.TransformFunc) (cache.Informer, error) {
+	c, err := p.newRecordCache(label, value, keep)
 	if err != nil {
 		return nil, err
 	}

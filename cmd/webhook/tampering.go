@@ -29,7 +29,7 @@ func (t *tampers) Tampered(ctx context.Context, what registration.Tampering) {
 		Class:   v1alpha1.ClassOutOfBand,
 		Reason:  v1alpha1.ReasonBuiltIn,
 		Request: v1alpha1.RecordedRequest{
-			Operation: "UPDATE", Group: "admissionregistration.k8s.io", Version: "v1", Resource: resourceOf(what.Kind),
+			Operation: operationOf(what), Group: "admissionregistration.k8s.io", Version: "v1", Resource: resourceOf(what.Kind),
 			Kind: what.Kind, Name: what.Name, FieldManager: what.Manager,
 		},
 		Evidence:   v1alpha1.EvidenceWatch,
@@ -38,6 +38,13 @@ func (t *tampers) Tampered(ctx context.Context, what registration.Tampering) {
 	}}
 	name, err := t.recorder.Denied(ctx, e)
 	record.Log(t.log, e, name, err)
+}
+
+func operationOf(what registration.Tampering) string {
+	if what.Deleted {
+		return "DELETE"
+	}
+	return "UPDATE"
 }
 
 func resourceOf(kind string) string {

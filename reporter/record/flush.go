@@ -3,10 +3,12 @@ package record
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
@@ -115,7 +117,7 @@ func (w *Writer) release(slots []*slot) {
 func (w *Writer) flushSlot(ctx context.Context, s *slot) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.options.WriteTimeout)
 	defer cancel()
-	if err := w.createLate(ctx, s); err != nil {
+	if counted, err := w.createLate(ctx, s); err != nil || counted {
 		return err
 	}
 	w.mu.Lock()
@@ -146,28 +148,46 @@ func (w *Writer) flushSlot(ctx context.Context, s *slot) error {
 	return err
 }
 
-// createLate creates a record that could not be created at first.
-func (w *Writer) createLate(ctx context.Context, s *slot) error {
+// createLate creates a record that could not be created at first. counted says
+// that another replica has recorded the same attempt meanwhile, and has counted
+// it: there is nothing left to store.
+func (w *Writer) createLate(ctx context.Context, s *slot) (counted bool, err error) {
 	w.mu.Lock()
 	rec, late := s.record, w.Clock.Now().After(s.giveUp)
 	w.mu.Unlock()
 	if rec == nil {
-		return nil
+		return false, nil
 	}
 	created, err := w.create(ctx, rec)
+	if err == nil && created == nil && s.oneAttempt() {
+		counted, err = w.counted(ctx, s.name)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err == nil {
+	switch {
+	case err == nil && counted:
+		w.forget(s)
+		return true, nil
+	case err == nil:
 		w.written(s, created)
 		w.Metrics.record(rec.Spec.Outcome, s.firstResult())
-		return nil
+		return false, nil
 	}
 	s.err = err
 	if late || refused(err) {
 		w.forget(s)
 		w.Metrics.dropped()
 	}
-	return err
+	return false, err
+}
+
+// counted tells whether a record of one attempt bears its count already.
+func (w *Writer) counted(ctx context.Context, name string) (bool, error) {
+	rec := &v1alpha1.ChangeRecord{}
+	if err := w.Store.Get(ctx, client.ObjectKey{Name: name}, rec); err != nil {
+		return false, fmt.Errorf("reading record %s: %w", name, err)
+	}
+	return rec.Status.Count > 0, nil
 }
 
 // sweep forgets slots whose bucket is over and which have nothing to store.

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
 // Buckets of time that names are made of.
@@ -70,8 +72,15 @@ func (e *Entry) generatedAct() string {
 	return twin.act()
 }
 
-// denialKey is what repeats of a denial share.
-func (e *Entry) denialKey() string { return digest("denied", e.act(), string(e.Spec.Reason)) }
+// denialKey is what repeats of a denial share. Of tampering nobody is known: what
+// was done, and under which name, is all that tells one act from another.
+func (e *Entry) denialKey() string {
+	s := &e.Spec
+	if s.Outcome == v1alpha1.OutcomeTampered {
+		return digest("tampered", e.act(), s.Request.FieldManager, s.Message)
+	}
+	return digest("denied", e.act(), string(s.Reason))
+}
 
 // connectKey is what repeats of an admitted CONNECT share: a window belongs to
 // it, so that a record never names another one.

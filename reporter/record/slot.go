@@ -18,7 +18,7 @@ type slot struct {
 	err   error // why it is not stored
 
 	record  *v1alpha1.ChangeRecord // to be created; nil once it is
-	created *v1alpha1.ChangeRecord // as created by us, until the first status is stored
+	created *v1alpha1.ChangeRecord // of what we created, see forStatus, until the first status is stored
 	giveUp  time.Time              // when creating is no longer tried
 	busy    bool                   // a flush has it in hand
 
@@ -52,6 +52,10 @@ func (s *slot) saw(now time.Time, name string) {
 		s.sample = append(s.sample, name)
 	}
 }
+
+// oneAttempt tells a record of a single admitted write, which is counted once,
+// from one that repeats are counted in.
+func (s *slot) oneAttempt() bool { return s.id == s.name }
 
 func (s *slot) dirty() bool {
 	return s.record != nil || s.stored < s.total || s.sampled < len(s.sample) || s.realName != "" && !s.named

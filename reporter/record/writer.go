@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -190,11 +191,20 @@ func (w *Writer) written(s *slot, created *v1alpha1.ChangeRecord) {
 		w.pending--
 		w.Metrics.queue(w.pending)
 	}
-	s.record, s.err, s.created = nil, nil, created
+	s.record, s.err, s.created = nil, nil, nil
 	if created != nil {
-		s.base, s.baseKnown = 0, true
+		s.base, s.baseKnown, s.created = 0, true, forStatus(created)
 	}
 	w.nudge()
+}
+
+// forStatus is what of a record the first patch of its status is made from. Under
+// load many wait for theirs, and all else would be kept, copied and compared.
+func forStatus(rec *v1alpha1.ChangeRecord) *v1alpha1.ChangeRecord {
+	return &v1alpha1.ChangeRecord{
+		ObjectMeta: metav1.ObjectMeta{Name: rec.Name, UID: rec.UID, ResourceVersion: rec.ResourceVersion},
+		Status:     rec.Status,
+	}
 }
 
 // postpone keeps what could not be created for the flush loop, if it may be

@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -31,7 +32,9 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	switch err := run(os.Args[1:], os.Stdout, os.Stderr); {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+	default:
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -68,7 +71,10 @@ func run(args []string, out, progress io.Writer) error {
 	klog.SetLogger(logr.Discard()) // what a client has to say is no figure
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	began := time.Now()
+	began, load := time.Now(), loadAverage()
+	finish := func(tables []Table) error {
+		return write(out, o.output, tables, circumstances{runtime.NumCPU(), load, time.Since(began).Seconds()})
+	}
 	var tables []Table
 	for _, s := range sections() {
 		if len(o.only) > 0 && !slices.Contains(o.only, s.name) {
@@ -76,17 +82,27 @@ func run(args []string, out, progress io.Writer) error {
 		}
 		measured, err := s.measure(ctx, progress)
 		if err != nil {
-			return errors.Join(fmt.Errorf("measuring %s: %w", s.name, err), write(out, o.output, tables, time.Since(began)))
+			return errors.Join(fmt.Errorf("measuring %s: %w", s.name, err), finish(tables))
 		}
 		tables = append(tables, measured...)
 	}
-	if err := write(out, o.output, tables, time.Since(began)); err != nil {
+	if err := finish(tables); err != nil {
 		return err
 	}
 	if n := missed(tables); o.strict && n > 0 {
 		return fmt.Errorf("%d targets missed", n)
 	}
 	return nil
+}
+
+// loadAverage says how busy the machine is; empty where it doesn't tell.
+func loadAverage() string {
+	content, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(content), " ")
+	return first
 }
 
 func parse(args []string) (*options, error) {

@@ -53,11 +53,13 @@ func (v Value) String() string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", v.Number), ".0")
 }
 
-// readable has three digits and does not change its unit within what is compared.
+// readable has two or three digits after which the machine's noise begins.
 func readable(d time.Duration) string {
 	switch size := d.Abs(); {
-	case size < 10*time.Microsecond:
+	case size < time.Microsecond:
 		return fmt.Sprintf("%d ns", d.Nanoseconds())
+	case size < 10*time.Microsecond:
+		return fmt.Sprintf("%.2f µs", float64(d)/float64(time.Microsecond))
 	case size < time.Millisecond:
 		return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
 	default:
@@ -90,12 +92,19 @@ func missed(tables []Table) int {
 	return n
 }
 
-func write(out io.Writer, format string, tables []Table, took time.Duration) error {
+// circumstances are what a figure has to be read with.
+type circumstances struct {
+	Processors  int     `json:"processors"`
+	LoadAverage string  `json:"loadAverage,omitempty"` // of the last minute, at the start; empty: not known
+	Seconds     float64 `json:"seconds"`
+}
+
+func write(out io.Writer, format string, tables []Table, when circumstances) error {
 	if format == "json" {
 		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
-		return e.Encode(map[string]any{"tables": tables, "missed": missed(tables), "seconds": took.Seconds()})
+		return e.Encode(map[string]any{"tables": tables, "missed": missed(tables), "circumstances": when})
 	}
 	for _, t := range tables {
 		if err := t.print(out); err != nil {
@@ -110,7 +119,12 @@ func write(out io.Writer, format string, tables []Table, took time.Duration) err
 			}
 		}
 	}
-	_, err := fmt.Fprintf(out, "\n%d of %d targets met, in %s\n", targets-missed(tables), targets, took.Round(time.Second))
+	load := ""
+	if when.LoadAverage != "" {
+		load = ", which had a load of " + when.LoadAverage + " before"
+	}
+	_, err := fmt.Fprintf(out, "\n%d of %d targets met, in %.0f s on %d processors%s\n",
+		targets-missed(tables), targets, when.Seconds, when.Processors, load)
 	return err
 }
 
@@ -122,7 +136,7 @@ func (t *Table) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(w, "  \t%s\t\n", strings.Join(t.Columns, "\t"))
 	for _, r := range t.Rows {
-		cells := make([]string, len(r.Values))
+		cells := make([]string, len(t.Columns)) // a row may have no value for the last ones
 		for i, v := range r.Values {
 			cells[i] = v.String()
 		}

@@ -132,3 +132,13 @@ func (c *Cluster) Certificate(user string, groups ...string) (*rest.Config, erro
 	config.CertData, config.KeyData = cert, key
 	return config, nil
 }
+
+// Person makes one more person, of these groups, known to [Cluster.Config] and to kubectl by their name. They prove who
+// they are with a client certificate.
+func (c *Cluster) Person(name string, groups ...string) error {
+	config, err := c.Certificate(name, groups...)
+	if err != nil {
+		return err
+	}
+	return c.know(name, config)
+}

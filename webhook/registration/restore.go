@@ -58,7 +58,7 @@ func (r *Reconciler) judge(live, want client.Object) (Tampering, bool) {
 	before, known := r.kept[kind]
 	t := Tampering{Kind: kind, Name: Name}
 	if live == nil {
-		t.What = "deleted"
+		t.What, t.Deleted = "deleted", true
 		return t, known
 	}
 	t.Manager, t.Time = lastWriter(live)

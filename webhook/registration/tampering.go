@@ -18,6 +18,8 @@ type Tampering struct {
 	// What differs from what should be, such as "gate.gitlatch.dev rules" or
 	// "deleted".
 	What string
+	// Deleted says that the whole configuration was.
+	Deleted bool
 	// Manager and Time are the field manager that wrote last and when; "" and zero
 	// where nothing is known: a deletion leaves nothing, and who only removes fields
 	// owns none.

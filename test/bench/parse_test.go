@@ -1,0 +1,55 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestGoBenchmarksAreReadWithAllTheirFigures(t *testing.T) {
+	got := parseBench(`goos: linux
+BenchmarkDecide/small-sync/10policies-2         	   39200	      3439 ns/op	      96 B/op	       1 allocs/op
+BenchmarkHandler/small/denied-16                	    2000	    135369 ns/op	   5.74 MB/s	     42162 p50-ns
+BenchmarkDiffLarge-2   	     206	    644757 ns/op
+PASS
+ok  	github.com/gitlatch/gitlatch/policy	2.852s
+`)
+	want := []result{
+		{"small-sync/10policies", map[string]float64{"ns/op": 3439, "B/op": 96, "allocs/op": 1}},
+		{"small/denied", map[string]float64{"ns/op": 135369, "MB/s": 5.74, "p50-ns": 42162}},
+		{"", map[string]float64{"ns/op": 644757}},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(result{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestACounterIsAddedUpOverItsLabels(t *testing.T) {
+	got, err := sum(strings.NewReader(`# TYPE gitlatch_decisions_total counter
+gitlatch_decisions_total{action="deny",reason="a b"} 3
+gitlatch_decisions_total{action="allow"} 1e+01
+gitlatch_decisions_total_other{action="allow"} 100
+`), "gitlatch_decisions_total")
+	if err != nil || got != 13 {
+		t.Errorf("%v, %v; want 13", got, err)
+	}
+}
+
+func TestPercentilesAreOfTheSortedTimes(t *testing.T) {
+	var took []time.Duration
+	for i := range 200 {
+		took = append(took, time.Duration(200-i))
+	}
+	if p50, p99 := percentile(took, 50), percentile(took, 99); p50 != 101 || p99 != 199 {
+		t.Errorf("p50 %d, p99 %d", p50, p99)
+	}
+}
+
+func TestWhatIsNotMeantIsNotAmongTheRoots(t *testing.T) {
+	got := among([]string{"helm.sh/helm/v4", "helm.shore", "sigs.k8s.io/yaml"}, heavy())
+	if diff := cmp.Diff([]string{"helm.sh/helm/v4"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
