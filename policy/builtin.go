@@ -13,9 +13,11 @@ import (
 
 /*
 Built in, whatever the policies: what keeps the gate itself standing. It is judged
-by the same rules, through a policy of its own: all objects and fields, no rights
-for controllers, the sync identities of every policy, the strictest mode of them,
-and break-glass for the groups that they name and, always, for system:masters.
+by the same rules, through a policy of its own: all objects and fields, the sync
+identities of every policy, the strictest mode of them, and break-glass for the
+groups that they name and, always, for system:masters. Trusted subjects keep their
+rights on ordinary objects in Gitlatch's namespace (cert-manager's Secret), and
+controllers theirs on what the gate does not stand on.
 
 Without any policy nothing is governed yet, and these writes are recorded only:
 somebody must write the first policy, and upgrade. Two things are denied even then,
@@ -118,6 +120,9 @@ func (q *question) review() (Decision, bool) {
 		!sameBut(r.Old, r.Object, bookkeeping().plus("status", "review")) {
 		return Decision{}, false
 	}
+	if r.Final && text(child(r.Object, "status", "review"), "reviewer") != r.User.Name {
+		return Decision{}, false // the mutating call, which signs for them, was not made
+	}
 	if text(child(r.Old, "spec", "requester"), "username") == r.User.Name {
 		return Decision{
 			Class: v1alpha1.ClassReview, Reason: v1alpha1.ReasonSelfReview, Mode: v1alpha1.ModeEnforce,
@@ -132,7 +137,7 @@ func (q *question) review() (Decision, bool) {
 func builtinPolicy(policies []*Policy) *Policy {
 	yes := true
 	in := &v1alpha1.ChangePolicy{Spec: v1alpha1.ChangePolicySpec{
-		Mode: v1alpha1.ModeAudit, Controllers: v1alpha1.ControllersNone,
+		Mode:  v1alpha1.ModeAudit,
 		Match: v1alpha1.Match{ClusterScoped: &yes},
 		BreakGlass: &v1alpha1.BreakGlass{
 			AllowedGroups: []string{mastersGroup}, MaxDuration: metav1.Duration{Duration: time.Hour},
@@ -142,6 +147,11 @@ func builtinPolicy(policies []*Policy) *Policy {
 	byName := func(a, b *Policy) int { return strings.Compare(a.Name, b.Name) }
 	for _, p := range slices.SortedFunc(slices.Values(policies), byName) { // so that their order does not matter
 		s.Sync = append(s.Sync, p.Spec.Sync...)
+		s.Trusted = append(s.Trusted, p.Spec.Trusted...)
+		s.UntrustedControllers = append(s.UntrustedControllers, p.Spec.UntrustedControllers...)
+		if p.Spec.Controllers == v1alpha1.ControllersNone {
+			s.Controllers = v1alpha1.ControllersNone
+		}
 		if b := p.Spec.BreakGlass; b != nil {
 			s.BreakGlass.AllowedGroups = union(s.BreakGlass.AllowedGroups, b.AllowedGroups)
 		}

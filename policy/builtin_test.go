@@ -27,7 +27,7 @@ func gateParts() []gatePart {
 		{"admissionregistration.k8s.io/ValidatingAdmissionPolicy gitlatch-backstop", []tweak{of("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy"), named("", "gitlatch-backstop")}},
 		{"Namespace gitlatch-system", []tweak{of("", "v1", "namespaces", "Namespace"), named("gitlatch-system", "gitlatch-system")}},
 		{"apps/Deployment gitlatch-system/gitlatch-webhook", []tweak{named("gitlatch-system", "gitlatch-webhook")}},
-		{"ConfigMap gitlatch-system/anything", []tweak{of("", "v1", "configmaps", "ConfigMap"), named("gitlatch-system", "anything")}},
+		{"Secret gitlatch-system/anything", []tweak{of("", "v1", "secrets", "Secret"), named("gitlatch-system", "anything")}},
 	}
 }
 
@@ -201,6 +201,57 @@ func TestAPolicyThatCannotWorkIsRefusedWhoeverWritesIt(t *testing.T) {
 		s := newScene(c.when...)
 		if diff := cmp.Diff(c.want, Decide(s.req, nil, s.facts)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// What operators put into every namespace does no harm in the gate's, and who is
+// trusted with Secrets is trusted with the serving certificate.
+func TestOperatorsInTheNamespaceOfTheGate(t *testing.T) {
+	here := func(group, resource, kind string, more ...tweak) []tweak {
+		return append([]tweak{by(operatorPod()), undeclaredObject, of(group, "v1", resource, kind), named("gitlatch-system", "x"), set("data", "new")}, more...)
+	}
+	trust := spec(func(s *v1alpha1.ChangePolicySpec) {
+		s.Trusted = []v1alpha1.TrustedSubject{{
+			Subject:   v1alpha1.Subject{ServiceAccount: &v1alpha1.Account{Namespace: "ops", Name: "operator"}},
+			Resources: []v1alpha1.ResourceRule{{APIGroups: []string{"*"}, Resources: []string{"*"}}},
+		}}
+	})
+	for _, c := range []struct {
+		name string
+		when []tweak
+		want v1alpha1.Class
+	}{
+		{"a trust bundle", here("", "configmaps", "ConfigMap"), v1alpha1.ClassController},
+		{"a report", here("wgpolicyk8s.io", "policyreports", "PolicyReport"), v1alpha1.ClassController},
+		{"a trust bundle that git declared", here("", "configmaps", "ConfigMap", both("metadata|managedFields", managedFields(object(deployment))), deletes), v1alpha1.ClassOutOfBand},
+		{"a trust bundle, by an untrusted account", here("", "configmaps", "ConfigMap", spec(func(s *v1alpha1.ChangePolicySpec) {
+			s.UntrustedControllers = []v1alpha1.AccountMatch{{Namespace: "ops"}}
+		})), v1alpha1.ClassOutOfBand},
+		{"a Secret", here("", "secrets", "Secret"), v1alpha1.ClassOutOfBand},
+		{"a Secret, by a trusted account", here("", "secrets", "Secret", trust), v1alpha1.ClassTrusted},
+		{"endpoints", here("discovery.k8s.io", "endpointslices", "EndpointSlice"), v1alpha1.ClassOutOfBand},
+		{"a network policy", here("networking.k8s.io", "networkpolicies", "NetworkPolicy"), v1alpha1.ClassOutOfBand},
+		{"a policy, by a trusted account", here(v1alpha1.Group, "gitsyncs", "GitSync", trust), v1alpha1.ClassOutOfBand},
+		{"a role of the gate, by a trusted account", here(rbacGroup, "clusterroles", "ClusterRole", trust, named("", "gitlatch-webhook")), v1alpha1.ClassOutOfBand},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := newScene(c.when...).decide(t); got.Class != c.want || (got.Action == Allow) != (c.want != v1alpha1.ClassOutOfBand) {
+				t.Errorf("%s %s: %s", got.Action, got.Class, got.Message)
+			}
+		})
+	}
+}
+
+// In the final call the reviewer's name is already the requester's: if it is not,
+// the mutating call was not made, and nobody signed.
+func TestAReviewIsSignedByWhoMadeIt(t *testing.T) {
+	for reviewer, want := range map[string]Action{"alice": Allow, "bob": Deny, "": Deny} {
+		review := map[string]any{"verdict": "Approved", "reviewer": reviewer}
+		s := newScene(of(v1alpha1.Group, "v1alpha1", "changerecords", "ChangeRecord"), named("", "cr-1"), objects(aRecord), sub("status"),
+			set("status|review", review), request(func(r *Request) { r.Final = true }))
+		if got := s.decide(t); got.Action != want {
+			t.Errorf("reviewer %q: %s, want %s", reviewer, got.Action, want)
 		}
 	}
 }

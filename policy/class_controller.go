@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/gitlatch/gitlatch/api/v1alpha1"
+import (
+	"strings"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
 
 /*
 controller: a service account with the token of a living pod, on what git did
@@ -10,13 +14,13 @@ object and take it away again: operators must, to be told of its deletion.
 Allowed: an operator creates its child; it labels a declared object; a descheduler
 evicts a pod.
 Not allowed here: it changes a declared field, deletes a declared object, a
-namespace or a CRD, relabels a namespace out of the policy, writes a steering object; an account that the policy lists
-under untrustedControllers.
+namespace or a CRD, relabels a namespace out of the policy, writes a steering
+object or what the gate stands on; an account of untrustedControllers.
 */
 func controller(q *question) (verdict, bool) {
 	p, r := q.policy, q.req
 	if !r.User.podBound() || p.Spec.Controllers != v1alpha1.ControllersUndeclared ||
-		p.untrusted(&r.User) || p.builtin || q.holdsOthers() || q.leaves() {
+		p.untrusted(&r.User) || p.builtin && !q.bystander() || q.holdsOthers() || q.leaves() {
 		return no()
 	}
 	if q.steering() {
@@ -30,6 +34,20 @@ func controller(q *question) (verdict, bool) {
 		return allow()
 	}
 	return no()
+}
+
+// bystander: a ConfigMap or a custom resource in Gitlatch's namespace, such as the
+// trust bundles and reports that operators put into every namespace. The gate does
+// not stand on them, and refusing them would have the operators try for ever.
+func (q *question) bystander() bool {
+	r := q.req
+	if r.Namespace == "" || r.isNamespace() || q.ownKind() {
+		return false
+	}
+	if r.Resource.Group == "" {
+		return r.Resource.Resource == "configmaps"
+	}
+	return strings.Contains(r.Resource.Group, ".") && !strings.HasSuffix(r.Resource.Group, ".k8s.io")
 }
 
 func (q *question) touchesNothingDeclared() bool {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -29,10 +30,55 @@ func credential(q *question) (verdict, bool) {
 	if why == "" {
 		return no()
 	}
+	if v, ok := q.forgery(); ok {
+		return v, true
+	}
 	if v, ok := breakGlass(q); ok {
 		return v, true
 	}
 	return q.byMode(v1alpha1.ReasonCredential, why), true
+}
+
+// elsewhere judges what the policy does not govern: an identity that it lets
+// through counts wherever it was come by, so that a way to become one is guarded
+// whatever the policy matches. Sync identities of any policy are not asked, since
+// this is no rule of theirs.
+func (q *question) elsewhere(policies []*Policy) (verdict, bool) {
+	q.missing = 0
+	if !q.credentialKind() {
+		return no()
+	}
+	u := &q.req.User
+	if q.facts.Install.component(u) || slices.ContainsFunc(policies, func(p *Policy) bool { return p.syncOf(u) != nil }) {
+		return no()
+	}
+	v, fits := credential(q)
+	return q.signed(v, v1alpha1.ClassCredential), fits
+}
+
+// credentialKind: the kinds by which one can become somebody, those of a
+// namespace only where a guarded account lives. The registration sends them
+// whatever the policies match, so both change together.
+func (q *question) credentialKind() bool {
+	r := q.req
+	switch r.Resource.Group {
+	case "":
+		switch r.Resource.Resource {
+		case "serviceaccounts":
+			return r.Subresource == "token" || q.policy.homes[r.Namespace]
+		case "nodes":
+			return r.Subresource == "proxy"
+		case "pods", "secrets", "services", "replicationcontrollers", "podtemplates":
+			return q.policy.homes[r.Namespace]
+		}
+	case appsGroup, batchGroup:
+		return q.policy.homes[r.Namespace]
+	case rbacGroup:
+		return r.Resource.Resource == "rolebindings" || r.Resource.Resource == "clusterrolebindings"
+	case certificatesGroup:
+		return r.Resource.Resource == csrResource
+	}
+	return false
 }
 
 // becomes says whom this request is a way to become; "" for nobody.

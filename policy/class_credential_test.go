@@ -8,7 +8,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -173,6 +175,69 @@ func TestWaysToBecomeAnother(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// An identity that a policy lets through counts wherever it was come by, so the
+// ways to it are guarded whatever the policy matches; nothing else there is.
+func TestWaysAreGuardedWhateverThePolicyMatches(t *testing.T) {
+	elsewhere := []tweak{
+		spec(func(s *v1alpha1.ChangePolicySpec) {
+			s.Match.Resources = []v1alpha1.ResourceRule{{APIGroups: []string{"example"}, Resources: []string{"widgets"}}}
+		}),
+		spec(func(s *v1alpha1.ChangePolicySpec) {
+			s.Match.ExcludeNamespaces = []string{"flux-system", "kube-system", "cert-manager", "prod", "ops"}
+			s.Match.ExcludeResources = []v1alpha1.ResourceRule{{APIGroups: []string{"certificates.k8s.io", rbacGroup}, Resources: []string{"*"}}}
+		}),
+	}
+	for _, w := range ways() {
+		for i, match := range elsewhere {
+			for _, u := range []User{alice(), operatorPod()} {
+				t.Run(fmt.Sprintf("%s by %s, match %d", w.name, u.Name, i), func(t *testing.T) {
+					s := newScene(append([]tweak{withOthers, match, by(u)}, w.when...)...)
+					if got := s.decide(t); (got.Class == v1alpha1.ClassCredential) != (w.why != "") {
+						t.Errorf("%s %s: %s", got.Action, got.Class, got.Message)
+					}
+				})
+			}
+			t.Run(fmt.Sprintf("%s by the sync, match %d", w.name, i), func(t *testing.T) {
+				if got := newScene(append([]tweak{withOthers, match, by(fluxPod())}, w.when...)...).decide(t); got.Action != Allow {
+					t.Errorf("%s %s: %s", got.Action, got.Class, got.Message)
+				}
+			})
+		}
+	}
+}
+
+// A window lets the emergency through, not the forgery inside it.
+func TestForgingAWayIsForging(t *testing.T) {
+	open := Window{Record: "cr-1", User: "oncall", Scope: v1alpha1.WindowNamespace, Namespace: "flux-system", Reason: incident, Until: noon().Add(time.Minute)}
+	inWindow := []tweak{by(oncall()), facts(authorized), windows(open), named("flux-system", "kustomize-controller"),
+		both("spec|template|spec|serviceAccountName", "kustomize-controller"), image}
+	if got := newScene(inWindow...).decide(t); got.Action != Flag || got.Class != v1alpha1.ClassBreakGlass {
+		t.Errorf("an honest edit: %s %s: %s", got.Action, got.Class, got.Message)
+	}
+	for name, forge := range map[string]tweak{
+		"the sync's manager": manager("kustomize-controller"),
+		"a mark":             set("metadata|labels|kustomize.toolkit.fluxcd.io/name", "mine"),
+	} {
+		if got := newScene(append(inWindow, forge)...).decide(t); got.Action != Deny || got.Reason != v1alpha1.ReasonForged {
+			t.Errorf("%s: %s %s: %s", name, got.Action, got.Reason, got.Message)
+		}
+	}
+}
+
+// The items of a set are values, which no message shows.
+func TestAForgedSetShowsNoValue(t *testing.T) {
+	s := newScene(both("spec|tokens", []any{"hunter2"}), func(s *scene) {
+		for _, o := range []map[string]any{s.req.Old, s.req.Object} {
+			managedFields(o)[0].(map[string]any)["fieldsV1"].(map[string]any)["f:spec"].(map[string]any)["f:tokens"] = map[string]any{`v:"hunter2"`: map[string]any{}}
+		}
+		delete(managedFields(s.req.Object)[0].(map[string]any)["fieldsV1"].(map[string]any)["f:spec"].(map[string]any), "f:tokens")
+	})
+	got := s.decide(t)
+	if want := "apps/Deployment prod/web has managedFields of a sync identity that this request changes (.spec.tokens)"; got.Message != want {
+		t.Errorf("got %q, want %q", got.Message, want)
 	}
 }
 

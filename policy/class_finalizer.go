@@ -11,7 +11,7 @@ Not allowed here: a person does; a service account does on a living object.
 func finalizer(q *question) (verdict, bool) {
 	r := q.req
 	if !r.User.genuineAccount() || r.Operation != Update || r.Old == nil || r.Object == nil ||
-		r.Subresource != "" || q.ownKind() || text(meta(r.Old), "deletionTimestamp") == "" {
+		r.Subresource != "" || q.ownKind() || q.policy.untrusted(&r.User) || text(meta(r.Old), "deletionTimestamp") == "" {
 		return no()
 	}
 	was, is := list(meta(r.Old), "finalizers"), list(meta(r.Object), "finalizers")

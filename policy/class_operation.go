@@ -102,7 +102,7 @@ func otherTaints(node map[string]any) []any {
 	var out []any
 	for _, v := range list(child(node, "spec"), "taints") {
 		t, _ := v.(map[string]any)
-		if text(t, "key") != unschedulable {
+		if text(t, "key") != unschedulable || text(t, "effect") != "NoSchedule" {
 			out = append(out, v)
 		}
 	}
@@ -121,8 +121,8 @@ func restarts(r *Request) bool {
 
 // reconciles: only an annotation that asks for a sync now. Sources:
 // fluxcd/pkg/apis/meta (ReconcileRequestAnnotation, ForceRequestAnnotation,
-// ResetRequestAnnotation), argoproj/argo-cd common (AnnotationKeyRefresh,
-// AnnotationKeyHydrate is left out: it writes to git).
+// ResetRequestAnnotation), argoproj/argo-cd common (AnnotationKeyRefresh, and
+// AnnotationKeyHydrate, which its server sets beside it).
 func reconciles(r *Request) bool {
 	switch {
 	case r.Resource.Group == v1alpha1.Group:
@@ -133,7 +133,9 @@ func reconciles(r *Request) bool {
 			plus("metadata", "annotations", "reconcile.fluxcd.io/forceAt").
 			plus("metadata", "annotations", "reconcile.fluxcd.io/resetAt"))
 	case r.Resource.Group == argoGroup:
-		return sameBut(r.Old, r.Object, bookkeeping().plus("metadata", "annotations", "argocd.argoproj.io/refresh"))
+		return sameBut(r.Old, r.Object, bookkeeping().
+			plus("metadata", "annotations", "argocd.argoproj.io/refresh").
+			plus("metadata", "annotations", "argocd.argoproj.io/hydrate"))
 	}
 	return false
 }

@@ -53,6 +53,8 @@ func Decide(req *Request, policies []*Policy, facts *Facts) Decision {
 		q.ask(p)
 		if q.governed() {
 			t.add(q.judge())
+		} else if v, fits := q.elsewhere(policies); fits {
+			t.add(v)
 		}
 	}
 	if t.count == 0 {
@@ -91,16 +93,21 @@ func (q *question) judge() verdict {
 		if !fits {
 			continue
 		}
-		if v.class == "" {
-			v.class = table[i].class
-		}
-		v.policy, v.missing, v.redact = q.policy, v.missing|q.missing, q.policy.Spec.Redact
-		if q.read {
-			v.touched = q.touch.paths
-		}
-		return v
+		return q.signed(v, table[i].class)
 	}
-	return verdict{} // the zero value denies
+	return q.signed(verdict{}, v1alpha1.ClassOutOfBand) // the zero value denies
+}
+
+// signed adds to an answer whose it is.
+func (q *question) signed(v verdict, class v1alpha1.Class) verdict {
+	if v.class == "" {
+		v.class = class
+	}
+	v.policy, v.missing, v.redact = q.policy, v.missing|q.missing, q.policy.Spec.Redact
+	if q.read {
+		v.touched = q.touch.paths
+	}
+	return v
 }
 
 // declared returns what the write does to declared fields, read once a policy.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -25,9 +26,20 @@ func forgedManager(q *question) (verdict, bool) {
 		return no()
 	}
 	if path := q.declared().forged; path != "" {
-		return q.forged("has managedFields of a sync identity that this request changes (" + path + ")")
+		return q.forged("has managedFields of a sync identity that this request changes (" + unvalued(path) + ")")
 	}
 	return no()
+}
+
+// forgery asks both rules, for a class that stands before them.
+func (q *question) forgery() (verdict, bool) {
+	if v, ok := forgedManager(q); ok {
+		return v, true
+	}
+	if q.req.User.podBound() { // a controller that copies a mark forges nothing
+		return no()
+	}
+	return forgedMark(q)
 }
 
 func (q *question) forged(detail string) (verdict, bool) {
@@ -111,4 +123,10 @@ func (q *question) honestStamp(key string) bool {
 		q.missing |= NeedWindows
 	}
 	return false
+}
+
+// unvalued cuts a path before the item of a set, which is a value.
+func unvalued(path string) string {
+	before, _, _ := strings.Cut(path, "[=")
+	return before
 }

@@ -24,6 +24,7 @@ type Policy struct {
 	reason     *regexp.Regexp
 	managers   map[string]struct{}         // field managers of the sync identities
 	protected  map[v1alpha1.Account]string // accounts that class credential guards -> why
+	homes      map[string]bool             // their namespaces
 	system     map[string]struct{}
 	trusted    [][]fieldPattern // per entry of Spec.Trusted
 	builtin    bool             // the rules that stand whatever the policies
@@ -113,6 +114,10 @@ func (p *Policy) index() {
 		if s.ServiceAccount != nil {
 			p.protected[*s.ServiceAccount] = "a sync identity"
 		}
+	}
+	p.homes = map[string]bool{}
+	for a := range p.protected {
+		p.homes[a.Namespace] = true
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 /*
 Three entries in each configuration, and no request goes to two of them:
 
-	builtin     what keeps the gate standing; always there
+	builtin     what keeps the gate standing, always there; and ways to become somebody
+	            whom a policy lets through, whatever the policies match
 	namespaces  core namespaces, with no selector: relabelling and deleting one are
 	            always seen
 	(main)      the rest of what the policies govern
@@ -109,13 +110,21 @@ func (o *Options) builtIn(name, path string, policies []*policy.Policy) admissio
 		rule(admissionv1.ClusterScope, []string{"apiextensions.k8s.io"}, everything),
 		rule(admissionv1.ClusterScope, ownByName(), everything),
 	}
+	guarded := builtIn(o)
+	if len(policies) > 0 {
+		w.Rules = append(w.Rules,
+			rule(admissionv1.ClusterScope, []string{"certificates.k8s.io"}, []string{"certificatesigningrequests", "certificatesigningrequests/*"}),
+			rule(admissionv1.ClusterScope, []string{""}, []string{"nodes/proxy"}),
+		)
+		guarded = anyOf(guarded, credentials(o, policies))
+	}
 	ours := "(" + celGroup + " == " + quote(v1alpha1.Group) + ")"
 	notSync := "true"
 	if len(policies) > 0 {
 		notSync = anyOf(ours, unsynced(policies))
 	}
 	w.MatchConditions = asked(
-		builtIn(o),
+		guarded,
 		not(neverAsked()),
 		not(ownLetThrough(o)),
 		anyOf(ours, not(isSystem())),
@@ -162,6 +171,7 @@ func (o *Options) main(name, path string, policies []*policy.Policy) admissionv1
 		anyOf(governed(policies), allOf(isKind(crdGroup, crdResource), "("+celOperation+` == "DELETE")`, unsynced(policies))),
 		not(isKind("", "namespaces")),
 		not(builtIn(o)),
+		not(credentials(o, policies)),
 		not(controllerLetThrough(o, policies)),
 	)
 	return w

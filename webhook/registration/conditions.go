@@ -61,6 +61,31 @@ func builtIn(o *Options) string {
 	)
 }
 
+// credentials are the kinds by which one can become somebody whom a policy lets
+// through: asked about whatever the policies match, as policy.Decide judges them.
+func credentials(o *Options, policies []*policy.Policy) string {
+	protected, all := protectedNamespaces(o, policies)
+	home := "true"
+	if !all {
+		home = among(celNamespace, protected)
+	}
+	return anyOf(
+		allOf(isKind("", "serviceaccounts"), "("+celSub+` == "token")`),
+		allOf(isKind("", "nodes"), "("+celSub+` == "proxy")`),
+		among(celKind, []string{
+			"certificates.k8s.io/certificatesigningrequests",
+			"rbac.authorization.k8s.io/clusterrolebindings",
+			"rbac.authorization.k8s.io/rolebindings",
+		}),
+		allOf(home, anyOf(
+			among(celKind, []string{"/serviceaccounts", "/pods", "/replicationcontrollers", "/podtemplates"}),
+			among(celGroup, []string{"apps", "batch"}),
+			allOf(isKind("", "services"), "("+celSub+` == "proxy")`),
+			allOf(isKind("", "secrets"), anyOf(tokenSecret("object"), tokenSecret("oldObject"))),
+		)),
+	)
+}
+
 // ownByName are the groups whose cluster-scoped objects are Gitlatch's when their
 // name begins with its name.
 func ownByName() []string {
