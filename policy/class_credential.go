@@ -65,14 +65,14 @@ func (q *question) credentialKind() bool {
 	case "":
 		switch r.Resource.Resource {
 		case "serviceaccounts":
-			return r.Subresource == "token" || q.policy.homes[r.Namespace]
+			return r.Subresource == "token" || q.home()
 		case "nodes":
 			return r.Subresource == "proxy"
 		case "pods", "secrets", "services", "replicationcontrollers", "podtemplates":
-			return q.policy.homes[r.Namespace]
+			return q.home()
 		}
 	case appsGroup, batchGroup:
-		return q.policy.homes[r.Namespace]
+		return q.home()
 	case rbacGroup:
 		return r.Resource.Resource == "rolebindings" || r.Resource.Resource == "clusterrolebindings"
 	case certificatesGroup:
@@ -111,6 +111,12 @@ func (q *question) becomes() string {
 		return q.certificate()
 	}
 	return ""
+}
+
+// home: a guarded account lives in the request's namespace.
+func (q *question) home() bool {
+	ns := q.req.Namespace
+	return q.policy.homes[ns] || ns == q.facts.Install.Namespace
 }
 
 // guards says why class credential guards an account; "" if it does not.

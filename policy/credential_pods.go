@@ -26,6 +26,9 @@ func (q *question) door() string {
 	if spec := child(q.req.Object, "spec"); q.req.Subresource == "ephemeralcontainers" && spec != nil {
 		return q.named(q.req.Namespace, accountOf(spec))
 	}
+	if !q.home() {
+		return "" // whoever runs there is none that is guarded
+	}
 	pod := q.facts.Pod
 	if pod == nil {
 		q.missing |= NeedPod
@@ -45,7 +48,7 @@ func (q *question) door() string {
 // leaves the pod's spec as it was makes no new way in.
 func (q *question) template() string {
 	r := q.req
-	if r.Operation != Create && r.Operation != Update || r.Subresource != "" {
+	if r.Operation != Create && r.Operation != Update || r.Subresource != "" || !q.home() {
 		return ""
 	}
 	return q.podSpec(templateSpec(r.Old), templateSpec(r.Object))

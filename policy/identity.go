@@ -88,7 +88,16 @@ func (u *User) is(s *v1alpha1.Subject) bool {
 	return false
 }
 
+// isAccount compares from the end, where names differ soonest.
 func (u *User) isAccount(a *v1alpha1.Account) bool {
-	ns, name, ok := u.Account()
-	return ok && ns == a.Namespace && name == a.Name
+	rest, ok := strings.CutSuffix(u.Name, a.Name)
+	if !ok {
+		return false
+	}
+	rest, ok = strings.CutSuffix(rest, ":")
+	if !ok {
+		return false
+	}
+	rest, ok = strings.CutSuffix(rest, a.Namespace)
+	return ok && rest == accountPrefix
 }

@@ -130,10 +130,10 @@ func (p *Policy) syncManager(manager string) bool {
 func (p *Policy) syncOf(u *User) *v1alpha1.SyncIdentity {
 	for i := range p.Spec.Sync {
 		s := &p.Spec.Sync[i]
-		if u.is(&s.Subject) {
-			return s
+		if a := s.ServiceAccount; a != nil && !u.isAccount(a) {
+			continue
 		}
-		if s.ServiceAccount != nil && u.isAccount(s.ServiceAccount) && (s.Impersonated || u.has(v1alpha1.ExtraSync)) {
+		if u.is(&s.Subject) || s.ServiceAccount != nil && (s.Impersonated || u.has(v1alpha1.ExtraSync)) {
 			return s
 		}
 	}

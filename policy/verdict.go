@@ -174,6 +174,9 @@ func (p *Policy) next(r *Request, why v1alpha1.Reason) string {
 		return ""
 	}
 	if s := p.carrier(r); s != nil {
+		if a := s.ServiceAccount; a != nil { // in one piece: a flood is denied as fast as may be
+			return "change it in git; " + a.Namespace + "/" + a.Name + " brings it here"
+		}
 		return "change it in git; " + subjectName(&s.Subject) + " brings it here"
 	}
 	return "change it in git"
