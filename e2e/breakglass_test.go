@@ -200,7 +200,7 @@ func wantOpening(t *testing.T, rec *v1alpha1.ChangeRecord, cm *corev1.ConfigMap,
 		},
 		Target: &v1alpha1.Target{UID: cm.UID, ResourceVersion: rec.Spec.Target.ResourceVersion},
 		Changes: []v1alpha1.Change{
-			{Path: ".data.color", From: `"blue"`, To: `"red"`},
+			{Path: ".data.color", From: `"blue"`, To: `"red"`, Declared: true},
 			{Path: `.metadata.annotations["gitlatch.dev/break-glass"]`, To: `"` + reason + `"`},
 			{Path: `.metadata.annotations["gitlatch.dev/break-glass-for"]`, To: `"20m"`},
 		},

@@ -117,7 +117,7 @@ func wantFlagged(t *testing.T, rec *v1alpha1.ChangeRecord, policy, user string, 
 			Namespace: cm.Namespace, Name: cm.Name, FieldManager: "by-hand",
 		},
 		Target:   &v1alpha1.Target{UID: cm.UID, ResourceVersion: rec.Spec.Target.ResourceVersion},
-		Changes:  []v1alpha1.Change{{Path: ".data.color", From: `"blue"`, To: `"red"`}},
+		Changes:  []v1alpha1.Change{{Path: ".data.color", From: `"blue"`, To: `"red"`, Declared: true}},
 		Evidence: v1alpha1.EvidenceAdmission, Confidence: v1alpha1.ConfidenceProven,
 		Message: fmt.Sprintf("ConfigMap %s/%s is changed through git only", cm.Namespace, cm.Name),
 	}

@@ -104,7 +104,11 @@ func (q *question) signed(v verdict, class v1alpha1.Class) verdict {
 		v.class = class
 	}
 	v.policy, v.missing, v.redact = q.policy, v.missing|q.missing, q.policy.Spec.Redact
-	if q.read {
+	switch {
+	case v.action == Flag && q.req.Subresource == "scale": // not asked for by every rule, and guarded by the record
+		t, _ := q.scale()
+		v.touched = t.paths
+	case q.read:
 		v.touched = q.touch.paths
 	}
 	return v

@@ -75,7 +75,9 @@ type touch struct {
 	declared bool     // the old object is declared
 }
 
-const maxTouched = 32
+// MaxTouched is how many declared paths that a write touches are told; where there
+// are so many, there may be more.
+const MaxTouched = 256
 
 // inspect compares what git declared on the old object with the new one.
 func (p *Policy) inspect(r *Request, f *Facts) touch {
@@ -110,7 +112,7 @@ func (p *Policy) inspect(r *Request, f *Facts) touch {
 	if t.declared {
 		t.paths = append(t.paths, identityFields(r)...)
 	}
-	t.paths = append(t.paths, guardedChanges(r, f)...)
+	t.paths = append(t.paths, p.guardedChanges(r, f)...)
 	return t
 }
 
@@ -179,9 +181,10 @@ func identityFields(r *Request) []string {
 	return paths
 }
 
-// guardedChanges: paths of unresolved records, which the sync no longer owns
-// since somebody else wrote them, and which it will own again.
-func guardedChanges(r *Request, f *Facts) []string {
+// guardedChanges: declared paths of unresolved records, which the sync no longer
+// owns since somebody else wrote them, and which it will own again: then they are
+// guarded as its own, and its own alone.
+func (p *Policy) guardedChanges(r *Request, f *Facts) []string {
 	var paths []string
 	for _, g := range f.Guarded {
 		path, err := parsePath(g)
@@ -191,9 +194,50 @@ func guardedChanges(r *Request, f *Facts) []string {
 		}
 		was, a := resolve(r.Old, path)
 		is, b := resolve(r.Object, path)
-		if a != b || a && !equal(was, is) {
+		if (a != b || a && !equal(was, is)) && !p.ownedAgain(r.Old, path) {
 			paths = append(paths, g)
 		}
 	}
 	return paths
+}
+
+// ownedAgain says that a sync identity's entry holds the path, something below it,
+// or a whole value above it.
+func (p *Policy) ownedAgain(obj map[string]any, path []step) bool {
+	for _, v := range managedFields(obj) {
+		if e, ok := readEntry(v); ok && p.declares(&e) && holds(e.fields, path) {
+			return true
+		}
+	}
+	return false
+}
+
+func holds(node map[string]any, path []step) bool {
+	for i, s := range path {
+		below, ok := s.node(node)
+		if !ok {
+			return false
+		}
+		if len(below) == 0 && i < len(path)-1 {
+			// Of labels and annotations that git wrote empty it declared none.
+			return i != 1 || path[0].field != "metadata" || s.field != "labels" && s.field != "annotations"
+		}
+		node = below
+	}
+	return true
+}
+
+// node finds the step among the keys of a managedFields tree.
+func (s *step) node(fields map[string]any) (below map[string]any, ok bool) {
+	if s.kind == fieldStep {
+		below, ok = fields["f:"+s.field].(map[string]any)
+		return below, ok
+	}
+	for key, v := range fields {
+		if at, readable := readKey(key); readable && sameStep(*s, at) {
+			below, ok = v.(map[string]any)
+			return below, ok
+		}
+	}
+	return nil, false
 }

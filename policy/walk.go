@@ -28,7 +28,7 @@ func (s side) items() []any {
 // new object and what the new object's entry still holds.
 type walker struct {
 	stack   []frame  // keys from the root
-	touched []string // paths that changed, at most maxTouched
+	touched []string // paths that changed, at most MaxTouched
 	dropped string   // the first path, by name, that the entry lost though its value stayed
 	added   bool     // the new entry may hold a path that the old does not
 	foreign bool     // the entry speaks of another apiVersion than the objects
@@ -63,7 +63,7 @@ func (w *walker) path(f frame) string {
 
 // hit notes that the path of the stack, and the key below it, changed.
 func (w *walker) hit(f frame) {
-	if len(w.touched) < maxTouched {
+	if len(w.touched) < MaxTouched {
 		w.touched = append(w.touched, w.path(f))
 	}
 }

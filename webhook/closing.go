@@ -22,7 +22,8 @@ const (
 	// settlePeriod is what the write that was admitted last gets to be stored, before
 	// the targets are compared.
 	settlePeriod = 2 * time.Second
-	// bearerPeriod is how often the namespaces of open windows are looked for.
+	// bearerPeriod is how often it is looked whether the annotations of open windows
+	// are still there.
 	bearerPeriod = 10 * time.Second
 	// closingPatience is how long a window that could not be finished rests.
 	closingPatience = 10 * time.Second
@@ -98,7 +99,7 @@ func (c *Closing) tend(ctx context.Context, known *indexedWindow, now time.Time,
 	case !openAt(&known.window, now):
 		// It admitted nobody from then on, however late this is written.
 		return c.end(ctx, name, v1alpha1.WindowExpired, known.window.Until)
-	case look && known.window.Scope == v1alpha1.WindowNamespace:
+	case look:
 		return c.lookForBearer(ctx, name)
 	}
 	return nil
@@ -111,28 +112,6 @@ func (c *Closing) end(ctx context.Context, name string, reason v1alpha1.WindowEn
 	}
 	c.Grants.index.endWindow(name, end)
 	return nil
-}
-
-// lookForBearer ends the window of a namespace that is gone, or that was made
-// anew under its name: what stands there now carries no annotation of ours.
-func (c *Closing) lookForBearer(ctx context.Context, name string) error {
-	rec, err := c.Grants.record(ctx, name)
-	if err != nil || rec == nil {
-		return err
-	}
-	w, open := windowOf(rec)
-	if !open {
-		return nil
-	}
-	ns, err := c.Metadata.Resource(namespaces).Get(ctx, w.Namespace, metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-	case err != nil:
-		return fmt.Errorf("reading namespace %s: %w", w.Namespace, err)
-	case rec.Spec.Target == nil || rec.Spec.Target.UID == "" || rec.Spec.Target.UID == ns.UID:
-		return nil
-	}
-	return c.end(ctx, name, v1alpha1.WindowRemoved, c.Clock.Now())
 }
 
 // record reads a record from the API server; nil: there is none.

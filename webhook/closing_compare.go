@@ -31,7 +31,7 @@ func (c *Closing) compare(ctx context.Context, opening *v1alpha1.ChangeRecord) (
 		return nil, "", err
 	}
 	histories := historiesOf(append([]v1alpha1.ChangeRecord{*opening}, writes...))
-	var s closingSummary
+	s := closingSummary{window: opening.Name}
 	for i := range histories {
 		if i == comparedTargets {
 			s.unread = len(histories) - i
@@ -39,7 +39,7 @@ func (c *Closing) compare(ctx context.Context, opening *v1alpha1.ChangeRecord) (
 		}
 		h := &histories[i]
 		live, err := c.read(ctx, h.resource(), h.target)
-		s.add(h, h.verdict(live, err))
+		s.add(h, live, err)
 	}
 	differs, message := s.result()
 	return differs, message, nil

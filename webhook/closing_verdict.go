@@ -10,6 +10,9 @@ import (
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
+// fluxKustomization is the label of what a Kustomization of Flux carries.
+const fluxKustomization = "kustomize.toolkit.fluxcd.io/name"
+
 // likeness is how a target compares with its state before the window. The zero
 // value is "could not be told".
 type likeness int
@@ -118,14 +121,21 @@ func seenFirst(rec *v1alpha1.ChangeRecord) time.Time {
 
 // closingSummary gathers the verdicts on all targets of a window.
 type closingSummary struct {
+	window    string // the record that opened it
 	differing []string
 	untold    []string
 	unread    int
+	paused    *history // what Flux leaves alone for the sake of this window
 }
 
-func (s *closingSummary) add(h *history, l likeness) {
+// add takes a target in as it is now; live is nil where it is not there, or where
+// err says why it could not be read.
+func (s *closingSummary) add(h *history, live *metav1.PartialObjectMetadata, err error) {
+	if live != nil && pausedBy(s.window, live) {
+		s.paused = h
+	}
 	name := h.String()
-	switch l {
+	switch h.verdict(live, err) {
 	case untold:
 		s.untold = append(s.untold, name)
 	case different:
@@ -139,9 +149,26 @@ func (s *closingSummary) add(h *history, l likeness) {
 	}
 }
 
-// result is the answer over all targets: one that differs decides, one that could
-// not be told leaves it open.
+// pausedBy says that the object carries the marks of the window and Flux leaves it
+// alone for them. Only Flux's Kustomizations heed the mark.
+func pausedBy(window string, live *metav1.PartialObjectMetadata) bool {
+	return live.Annotations[v1alpha1.AnnotationBreakGlassRecord] == window &&
+		live.Annotations[fluxReconcile] == fluxDisabled && live.Labels[fluxKustomization] != ""
+}
+
+// result is the answer over all targets, and what is left to do: a mark that stays
+// keeps a commit from coming.
 func (s *closingSummary) result() (*bool, string) {
+	differs, message := s.likeness()
+	if s.paused != nil {
+		message += "; take the marks away with `" + s.paused.endCommand() + "`, or Flux goes on leaving it alone"
+	}
+	return differs, message
+}
+
+// likeness: one target that differs decides, one that could not be told leaves it
+// open.
+func (s *closingSummary) likeness() (*bool, string) {
 	yes, no := true, false
 	switch {
 	case len(s.differing) > 0:
@@ -168,6 +195,20 @@ func someOf(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+}
+
+// endCommand is the command line that takes the marks off the target.
+func (h *history) endCommand() string {
+	t := h.target
+	command := "kubectl gitlatch break-glass " + t.resource
+	if t.group != "" {
+		command += "." + t.group
+	}
+	command += "/" + t.name
+	if t.namespace != "" && t.resource != "namespaces" {
+		command += " -n " + t.namespace
+	}
+	return command + " --end"
 }
 
 // String names the target for people, such as "apps/Deployment prod/web".

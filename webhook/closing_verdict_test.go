@@ -88,9 +88,9 @@ func TestWhatIsLeftOfAWindow(t *testing.T) {
 			for i := range tt.records {
 				tt.records[i].Status.FirstSeen = metav1.NewMicroTime(noon.Add(time.Duration(i) * time.Second))
 			}
-			var s closingSummary
+			s := closingSummary{window: "cr-open"}
 			for _, h := range historiesOf(tt.records) {
-				s.add(&h, h.verdict(tt.live, tt.err))
+				s.add(&h, tt.live, tt.err)
 			}
 			differing, message := s.result()
 			if diff := cmp.Diff(tt.want, message); diff != "" {
@@ -103,6 +103,60 @@ func TestWhatIsLeftOfAWindow(t *testing.T) {
 				}
 			} else if differing == nil || !*differing {
 				t.Errorf("differs: got %v, want true", differing)
+			}
+		})
+	}
+}
+
+func TestTheMarksThatKeepFluxAwayAreNamed(t *testing.T) {
+	const (
+		equal = "the window has closed and what it covered is as it was before"
+		hint  = "; take the marks away with `kubectl gitlatch break-glass deployments.apps/web -n prod --end`, or Flux goes on leaving it alone"
+	)
+	scaled := func(rec *v1alpha1.ChangeRecord) {
+		rec.Spec.Changes = []v1alpha1.Change{{Path: ".spec.replicas", From: "2", To: "4"}}
+	}
+	for _, tt := range []struct {
+		name    string
+		tweak   func(*metav1.PartialObjectMetadata)
+		records []v1alpha1.ChangeRecord
+		want    string
+	}{
+		{name: "it differs, and Flux would not bring a commit", records: []v1alpha1.ChangeRecord{*openingRecord(scaled)},
+			want: "the window has closed and apps/Deployment prod/web still differs from what it was before: revert it or commit it" + hint},
+		{name: "it is as before, and Flux still leaves it alone", want: equal + hint},
+		{name: "a namespace", records: []v1alpha1.ChangeRecord{*openingRecord(onNamespace)},
+			want: equal + "; take the marks away with `kubectl gitlatch break-glass namespaces/prod --end`, or Flux goes on leaving it alone"},
+		{name: "the marks are gone", want: equal, tweak: func(o *metav1.PartialObjectMetadata) { o.Annotations = nil }},
+		{name: "the marks are those of another window", want: equal, tweak: func(o *metav1.PartialObjectMetadata) {
+			o.Annotations[v1alpha1.AnnotationBreakGlassRecord] = "cr-other"
+		}},
+		{name: "Flux was not told to leave it alone", want: equal, tweak: func(o *metav1.PartialObjectMetadata) { delete(o.Annotations, fluxReconcile) }},
+		{name: "Flux does not carry it", want: equal, tweak: func(o *metav1.PartialObjectMetadata) { o.Labels = nil }},
+		{name: "it came with a HelmRelease, which does not heed the mark", want: equal, tweak: func(o *metav1.PartialObjectMetadata) {
+			o.Labels = map[string]string{"helm.toolkit.fluxcd.io/name": "web"}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			live := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+				UID:         "u-1",
+				Labels:      map[string]string{"kustomize.toolkit.fluxcd.io/name": "apps"},
+				Annotations: map[string]string{v1alpha1.AnnotationBreakGlassRecord: "cr-open", fluxReconcile: "disabled"},
+			}}
+			if tt.tweak != nil {
+				tt.tweak(live)
+			}
+			if tt.records == nil {
+				tt.records = []v1alpha1.ChangeRecord{*openingRecord()}
+			}
+			tt.records[0].Spec.Target = &v1alpha1.Target{UID: "u-1"}
+			s := closingSummary{window: "cr-open"}
+			for _, h := range historiesOf(tt.records) {
+				s.add(&h, live, nil)
+			}
+			_, message := s.result()
+			if diff := cmp.Diff(tt.want, message); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
 			}
 		})
 	}

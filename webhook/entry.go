@@ -2,7 +2,7 @@ package webhook
 
 import (
 	"encoding/hex"
-	"strings"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -12,8 +12,12 @@ import (
 	"github.com/gitlatch/gitlatch/reporter/record"
 )
 
-// maxChanges is how many changes a record is offered; it keeps what fits.
-const maxChanges = 64
+const (
+	// maxChanges is how many changes a record is offered; it keeps what fits.
+	maxChanges = 64
+	// maxCompared is how many are told apart, to choose them from.
+	maxCompared = 1024
+)
 
 // entryOf is what a decision leaves behind.
 func entryOf(req *policy.Request, d *policy.Decision) record.Entry {
@@ -35,19 +39,14 @@ func entryOf(req *policy.Request, d *policy.Decision) record.Entry {
 		},
 		Redact:      d.Redact,
 		OpensWindow: d.Opens != nil,
-		Unresolved:  leavesChange(req, d),
 		Final:       req.Final,
 		Retry:       d.Action == policy.Flag && d.OnRecordFailure == v1alpha1.FailureAdmit,
 	}
-	changes, omitted := policy.Diff(req.Old, req.Object, maxChanges)
-	e.Omitted = omitted
-	for _, c := range changes {
-		e.Changes = append(e.Changes, record.Change(c))
-	}
+	listChanges(&e, req, d)
 	if req.Operation == policy.Create {
 		e.GenerateName = metaString(req.Object, "generateName")
 	}
-	if req.Operation == policy.Create || omitted > 0 {
+	if req.Operation == policy.Create || e.Omitted > 0 {
 		sum := payloadOf(req.Object)
 		e.Payload = hex.EncodeToString(sum[:])
 	}
@@ -100,16 +99,49 @@ func recordedWindow(d *policy.Decision) *v1alpha1.RecordedWindow {
 	}
 }
 
-// leavesChange says whether the admitted request leaves a difference to git
-// behind. What goes into a pod, evicts it or mints a token does not, and the
-// operations of a policy are those that change no declared state.
+// listChanges lists what differs. Of an admitted update it says what git declared:
+// that is kept before the rest, and stays guarded.
+func listChanges(e *record.Entry, req *policy.Request, d *policy.Decision) {
+	changes, omitted := policy.Diff(req.Old, req.Object, maxCompared)
+	var touched []string
+	if leavesChange(req, d) {
+		touched = slices.DeleteFunc(slices.Clone(d.Touched), ownGuard)
+	}
+	all := make([]record.Change, len(changes))
+	room := maxChanges // for what is not declared
+	for i, c := range changes {
+		all[i] = record.Change{Path: c.Path, From: c.From, To: c.To, HasFrom: c.HasFrom, HasTo: c.HasTo}
+		if all[i].Declared = declared(c.Path, touched); all[i].Declared {
+			room--
+			e.Unresolved = true
+		}
+	}
+	e.DeclaredOmitted = room < 0 || len(touched) > 0 && (omitted > 0 || len(touched) >= policy.MaxTouched)
+	e.Unresolved = e.Unresolved || e.DeclaredOmitted
+	for i := range all {
+		switch {
+		case len(e.Changes) == maxChanges, !all[i].Declared && room <= 0:
+			omitted++
+			continue
+		case !all[i].Declared:
+			room--
+		}
+		e.Changes = append(e.Changes, all[i])
+	}
+	e.Omitted = omitted
+}
+
+// declared says whether git declared the path, a whole value that it lies in, or
+// part of it.
+func declared(path string, touched []string) bool {
+	return !ownGuard(path) && slices.ContainsFunc(touched, func(t string) bool {
+		return path == t || below(path, t) || below(t, path)
+	})
+}
+
+// leavesChange says whether the admitted request leaves a difference to what git
+// declares of an object that goes on. The operations of a policy are those that
+// change no declared state.
 func leavesChange(req *policy.Request, d *policy.Decision) bool {
-	if d.Action != policy.Flag || req.Operation == policy.Connect || d.Class == v1alpha1.ClassOperation {
-		return false
-	}
-	switch req.Subresource {
-	case "eviction", "token", "binding":
-		return false
-	}
-	return !strings.HasSuffix(req.Name, "*") || req.Operation == policy.Create
+	return d.Action == policy.Flag && req.Operation == policy.Update && d.Class != v1alpha1.ClassOperation
 }

@@ -262,7 +262,7 @@ func TestLiveWindowsShowWhatAnotherReplicaOpened(t *testing.T) {
 func TestARestartFindsTheOpenWindows(t *testing.T) {
 	before := newBench(t)
 	before.write(t, openingRecord(recordNamed("cr-restart"), in("restart"), func(rec *v1alpha1.ChangeRecord) {
-		rec.Spec.Changes = []v1alpha1.Change{{Path: ".spec.replicas", From: "2", To: "4"}}
+		rec.Spec.Changes = []v1alpha1.Change{{Path: ".spec.replicas", From: "2", To: "4", Declared: true}}
 	}))
 	before.write(t, openingRecord(recordNamed("cr-restart-over"), in("restart"), func(rec *v1alpha1.ChangeRecord) {
 		rec.Spec.BreakGlass.Until.Time = noon.Add(-time.Minute)

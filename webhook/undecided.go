@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/policy"
 )
@@ -65,10 +67,35 @@ func mayGovern(m *v1alpha1.Match, req *policy.Request) bool {
 	if policy.NeverAsked(group, resource, req.Subresource) || rulesCover(m.ExcludeResources, group, resource) {
 		return false
 	}
+	if mayHoldGoverned(m, req) {
+		return true
+	}
 	if len(m.Resources) > 0 && !rulesCover(m.Resources, group, resource) {
 		return false
 	}
 	return req.Namespace != "" || m.ClusterScoped == nil || *m.ClusterScoped
+}
+
+// mayHoldGoverned is the judge's rule that a policy which governs what is in a
+// namespace, or the objects of a CRD, governs its deletion too. An operation that
+// is not known may be one. Excluded namespaces and resources are left out already.
+func mayHoldGoverned(m *v1alpha1.Match, req *policy.Request) bool {
+	switch req.Operation {
+	case policy.Create, policy.Update, policy.Connect:
+		return false
+	}
+	if req.Subresource != "" {
+		return false
+	}
+	switch req.Resource.GroupResource() {
+	case namespaces.GroupResource():
+		return true
+	case schema.GroupResource{Group: "apiextensions.k8s.io", Resource: "customresourcedefinitions"}:
+		plural, group, named := strings.Cut(req.Name, ".")
+		return !named || !rulesCover(m.ExcludeResources, group, plural) &&
+			(len(m.Resources) == 0 || rulesCover(m.Resources, group, plural))
+	}
+	return false
 }
 
 func rulesCover(rules []v1alpha1.ResourceRule, group, resource string) bool {

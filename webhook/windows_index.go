@@ -15,11 +15,11 @@ import (
 // knows nothing, is where a restart begins.
 type windowIndex struct {
 	mu      sync.RWMutex
-	windows map[string]*indexedWindow            // by name of the opening record
-	byUser  map[string]map[string]struct{}       // names of records
-	byPlace map[windowTarget]map[string]struct{} // the same, by the object that carries the annotation
-	guards  map[string]guard                     // by name of the record
-	guarded map[windowTarget]map[string]struct{} // names of records
+	windows map[string]*indexedWindow                // by name of the opening record
+	byUser  map[string]map[string]struct{}           // names of records
+	byPlace map[windowTarget]map[string]struct{}     // the same, by the object that carries the annotation
+	guards  map[string]guard                         // by name of the record
+	guarded map[windowTarget]map[string]*guardedPath // by path
 }
 
 // indexedWindow is a window and how it ended; nil: it has not been ended. An ended
@@ -31,12 +31,6 @@ type indexedWindow struct {
 }
 
 func (k *indexedWindow) openAt(now time.Time) bool { return k.end == nil && openAt(&k.window, now) }
-
-// guard is what one unresolved record guards.
-type guard struct {
-	target windowTarget
-	paths  []string
-}
 
 // putWindow takes a record's window in, and says whether it is new here.
 func (x *windowIndex) putWindow(rec *v1alpha1.ChangeRecord) (isNew bool) {

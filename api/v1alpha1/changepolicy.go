@@ -150,7 +150,9 @@ type ChangePolicySpec struct {
 	// +optional
 	OnRecordFailure FailureRule `json:"onRecordFailure,omitempty"`
 	// redact lists names of fields whose values never enter a record, at any depth,
-	// in any kind, such as "password". Secrets are redacted without it. Left out:
+	// in any kind, such as "password". An item of a list that bears one as its name
+	// keeps its value out as well, such as the environment variable DB_PASSWORD.
+	// Upper and lower case are the same. Secrets are redacted without it. Left out:
 	// none.
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1

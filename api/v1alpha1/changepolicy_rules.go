@@ -40,8 +40,10 @@ type Subject struct {
 	// +optional
 	Group string `json:"group,omitempty"`
 	// podBound says whether the service account must present a token that is bound
-	// to a pod; the name alone proves nothing. Left out: true. With false, any
-	// genuine token of the account is accepted, a minted one too.
+	// to a pod; the name alone proves nothing. Left out: true. With false, any token
+	// of the account that shows a credential id is accepted, a minted one too. The
+	// token of a Secret (the legacy kind) shows none and is never accepted; a sync
+	// identity that has no other needs impersonated: true.
 	// +kubebuilder:default=true
 	// +optional
 	PodBound *bool `json:"podBound,omitempty"`

@@ -188,7 +188,8 @@ type Target struct {
 // Change is one field that differs.
 type Change struct {
 	// path from the root of the object, such as
-	// .spec.template.spec.containers[name="web"].image
+	// .spec.template.spec.containers[name="web"].image; "…" stands for declared
+	// fields that did not fit.
 	Path string `json:"path"`
 	// from is the old value as JSON, redacted and cut. Left out: the field was not
 	// there.
@@ -197,6 +198,10 @@ type Change struct {
 	// to is the new value as JSON, redacted and cut. Left out: the field is gone.
 	// +optional
 	To string `json:"to,omitempty"`
+	// declared says that git declared the field, or part of it. It stays guarded
+	// while the record is unresolved. Left out: false.
+	// +optional
+	Declared bool `json:"declared,omitempty"`
 }
 
 // WindowScope is what a break-glass window covers.

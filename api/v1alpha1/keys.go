@@ -36,8 +36,8 @@ const (
 	// LabelWindow is "open" on a record that opened a break-glass window which
 	// has not ended yet. The gate watches only these.
 	LabelWindow = "gitlatch.dev/window"
-	// LabelUnresolved is "true" on a record of an admitted change until the
-	// target matches git again. The paths of such a record stay guarded.
+	// LabelUnresolved is "true" on a record of an admitted update of declared
+	// fields until the target matches git again. These fields stay guarded.
 	LabelUnresolved = "gitlatch.dev/unresolved"
 	// LabelOwner marks what Gitlatch installed itself ("gitlatch").
 	LabelOwner = "gitlatch.dev/owner"

@@ -30,8 +30,8 @@ func (p *parts) run(ctx context.Context) error {
 	})
 }
 
-// runStages runs until ctx is done or a part ends, and then stops the stages in
-// their order. The first error is returned.
+// runStages runs until ctx is done or a part ends, and then drains and stops the
+// stages in their order. The first error is returned.
 func runStages(ctx context.Context, drain func(), stages []stage) error {
 	ended := make(chan struct{}, 1)
 	cancels := make([]context.CancelFunc, len(stages))
@@ -57,9 +57,11 @@ func runStages(ctx context.Context, drain func(), stages []stage) error {
 	}
 	select {
 	case <-ctx.Done():
-		drain()
 	case <-ended:
+		// A lease that is lost ends the manager: the API server was slow, and this may
+		// be the last replica that answers it.
 	}
+	drain()
 	var first error
 	for i, s := range stages {
 		cancels[i]()
@@ -71,9 +73,13 @@ func runStages(ctx context.Context, drain func(), stages []stage) error {
 }
 
 // drain lets the endpoints and the API servers' connections go elsewhere: the
-// probe fails at once, the answers go on.
+// probe fails at once, the answers go on. A replica that never knew the policies
+// was never ready: nobody is sent to it, and what ended it should show at once.
 func (p *parts) drain() {
 	p.draining.Store(true)
+	if !p.policies.Loaded() {
+		return
+	}
 	p.log.Info("stopping", "drain", p.options.Drain.String())
 	time.Sleep(p.options.Drain)
 }

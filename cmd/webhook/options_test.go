@@ -3,14 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func noEnv(string) string { return "" }
@@ -79,40 +77,5 @@ func TestHelpIsNoMistake(t *testing.T) {
 	code := report(run(context.Background(), []string{"--help"}, noEnv, &stdout, io.Discard), &stderr)
 	if code != 0 || stderr.Len() != 0 || !strings.Contains(stdout.String(), "-webhook-url") {
 		t.Errorf("exit %d, stderr %q, stdout %q", code, stderr.String(), stdout.String())
-	}
-}
-
-// TestStagesStopInOrder: what others need stops after them, and the first
-// failure ends all.
-func TestStagesStopInOrder(t *testing.T) {
-	var order []string
-	part := func(name string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			<-ctx.Done()
-			order = append(order, name)
-			return nil
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	err := runStages(ctx, func() { order = append(order, "drained") }, []stage{
-		{"server", []func(context.Context) error{part("server")}},
-		{"manager", []func(context.Context) error{part("manager")}},
-		{"records", []func(context.Context) error{part("records")}},
-	})
-	if got := strings.Join(order, " "); err != nil || got != "drained server manager records" {
-		t.Errorf("stopped %q, %v; want drained server manager records", got, err)
-	}
-	order = nil
-	broken := errors.New("listing ChangePolicies: forbidden")
-	err = runStages(context.Background(), func() { t.Error("drained") }, []stage{
-		{"server", []func(context.Context) error{part("server")}},
-		{"manager", []func(context.Context) error{func(context.Context) error {
-			time.Sleep(time.Millisecond)
-			return broken
-		}}},
-	})
-	if !errors.Is(err, broken) || strings.Join(order, " ") != "server" {
-		t.Errorf("stopped %q, %v; want the server stopped, and why", order, err)
 	}
 }

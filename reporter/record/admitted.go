@@ -56,6 +56,7 @@ func (w *Writer) attempt(e *Entry) (t *attempt, content string, first bool) {
 		}
 	}
 	t = &attempt{payload: e.Payload, window: e.Spec.BreakGlass.DeepCopy(), first: now, last: now, ready: make(chan struct{})}
+	t.earlier = w.attempts.over(content, now)
 	w.attempts.remember(e, t, content)
 	return t, content, true
 }
@@ -144,7 +145,7 @@ func (w *Writer) follow(name string) {
 }
 
 // maxSameNames is how many attempts that look the same may be told apart by
-// number in one bucket of time.
+// number in one bucket of time; the next is named after its request.
 const maxSameNames = 8
 
 // createAttempt creates the record of an attempt. created is nil where another
@@ -163,7 +164,8 @@ func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, 
 			continue // deleted just now
 		case err != nil:
 			return rec, nil, err
-		case sameAct(there, rec) && sameChanges(there, rec) && undecided(there):
+		case sameAct(there, rec) && sameRuling(there, rec) && sameChanges(there, rec) && undecided(there) &&
+			!t.follows(ctx, there.Name):
 			return there, nil, nil
 		case n > maxSameNames:
 			return rec, nil, fmt.Errorf("naming the record: %d records of the same attempt exist", n)
@@ -171,13 +173,28 @@ func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, 
 	}
 }
 
+// follows tells that the record is of an attempt that was over before this one.
+func (t *attempt) follows(ctx context.Context, name string) bool {
+	for _, u := range t.earlier {
+		select {
+		case <-u.ready:
+		case <-ctx.Done():
+			return true
+		}
+		if u.name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // attemptName is the same on every replica for the same attempt, as far as that
 // can be told without a value that the record does not show: a name made of a
 // secret value would let it be guessed. Where the record does not show all of
 // the content, the request speaks for it: better one record too many.
 func attemptName(e *Entry, rec *v1alpha1.ChangeRecord, bucket string, n int) string {
-	parts := []string{"attempt", e.act(), bucket, strconv.Itoa(n)}
-	if e.generated() || incomplete(rec) {
+	parts := []string{"attempt", e.ruling(), string(e.targetUID()), bucket, strconv.Itoa(n)}
+	if e.generated() || incomplete(rec) || n > maxSameNames {
 		return recordName(append(parts, string(e.Spec.Request.UID))...)
 	}
 	for _, c := range rec.Spec.Changes {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
@@ -27,12 +29,26 @@ func final(e Entry, more ...Change) Entry {
 }
 
 func TestOneAttemptIsOneRecord(t *testing.T) {
-	stamp := changed(".metadata.annotations.gitlatch.dev/break-glass-by", nil, "alice")
+	stamp := changed(`.metadata.annotations["gitlatch.dev/break-glass-by"]`, nil, "alice")
 	injected := changed(".metadata.labels.injected", nil, "true")
 	secret := func(version, value string, review int) Entry {
 		e := flagged("", "s", version, "", review)
 		e.Spec.Request.Resource, e.Spec.Request.Kind = "secrets", "Secret"
 		e.Changes = []Change{changed(".data.p", "old", value)}
+		return e
+	}
+	deleted := func(object string, review int) Entry {
+		e := entryOf("ConfigMap", operationDelete, changed(".data.color", "red", nil))
+		e.Spec.Request.UID, e.Spec.Target = uid(review), &v1alpha1.Target{UID: types.UID(object), ResourceVersion: object}
+		return e
+	}
+	turned := func(from, to, version string, review int) Entry {
+		e := flagged("", "a", version, to, review)
+		e.Changes[0].From = from
+		return e
+	}
+	ruled := func(e Entry, reason v1alpha1.Reason) Entry {
+		e.Spec.Reason = reason
 		return e
 	}
 	type call struct {
@@ -43,15 +59,21 @@ func TestOneAttemptIsOneRecord(t *testing.T) {
 		calls []call
 		want  int
 	}{
-		"both calls of a request":                        {[]call{{0, flagged("", "a", "5", "blue", 1)}, {0, final(flagged("", "a", "5", "blue", 1), stamp, injected)}}, 1},
-		"both calls of a request, on two replicas":       {[]call{{0, flagged("", "a", "5", "blue", 1)}, {1, final(flagged("", "a", "5", "blue", 1), stamp, injected)}}, 1},
-		"retries after conflicts":                        {[]call{{0, flagged("", "a", "5", "blue", 1)}, {0, flagged("", "a", "6", "blue", 2)}, {0, final(flagged("", "a", "6", "blue", 2))}}, 1},
-		"retries after conflicts, on two replicas":       {[]call{{0, flagged("", "a", "5", "blue", 1)}, {1, flagged("", "a", "6", "blue", 2)}, {0, final(flagged("", "a", "6", "blue", 2), stamp)}}, 1},
-		"retries of a Secret":                            {[]call{{0, secret("5", "x", 1)}, {0, secret("6", "x", 2)}, {1, final(secret("5", "x", 1))}}, 1},
-		"two values of a Secret on one version":          {[]call{{0, secret("5", "x", 1)}, {0, secret("5", "y", 2)}, {1, secret("5", "z", 3)}}, 3},
-		"two values at once are two attempts":            {[]call{{0, flagged("", "a", "5", "blue", 1)}, {0, flagged("", "a", "5", "green", 2)}, {1, flagged("", "a", "5", "black", 3)}}, 3},
-		"a validating call whose mutating call was lost": {[]call{{0, final(flagged("", "a", "5", "blue", 1))}, {1, final(flagged("", "b", "5", "blue", 1))}}, 2},
-		"a validating call after another's attempt":      {[]call{{0, flagged("", "a", "5", "blue", 1)}, {1, final(flagged("", "a", "5", "green", 2))}}, 2},
+		"both calls of a request":                                      {[]call{{0, flagged("", "a", "5", "blue", 1)}, {0, final(flagged("", "a", "5", "blue", 1), stamp, injected)}}, 1},
+		"both calls of a request, on two replicas":                     {[]call{{0, flagged("", "a", "5", "blue", 1)}, {1, final(flagged("", "a", "5", "blue", 1), stamp, injected)}}, 1},
+		"retries after conflicts":                                      {[]call{{0, flagged("", "a", "5", "blue", 1)}, {0, flagged("", "a", "6", "blue", 2)}, {0, final(flagged("", "a", "6", "blue", 2))}}, 1},
+		"retries after conflicts, on two replicas":                     {[]call{{0, flagged("", "a", "5", "blue", 1)}, {1, flagged("", "a", "6", "blue", 2)}, {0, final(flagged("", "a", "6", "blue", 2), stamp)}}, 1},
+		"retries of a Secret":                                          {[]call{{0, secret("5", "x", 1)}, {0, secret("6", "x", 2)}, {1, final(secret("5", "x", 1))}}, 1},
+		"two values of a Secret on one version":                        {[]call{{0, secret("5", "x", 1)}, {0, secret("5", "y", 2)}, {1, secret("5", "z", 3)}}, 3},
+		"two values at once are two attempts":                          {[]call{{0, flagged("", "a", "5", "blue", 1)}, {0, flagged("", "a", "5", "green", 2)}, {1, flagged("", "a", "5", "black", 3)}}, 3},
+		"a validating call whose mutating call was lost":               {[]call{{0, final(flagged("", "a", "5", "blue", 1))}, {1, final(flagged("", "b", "5", "blue", 1))}}, 2},
+		"two objects of one name are deleted":                          {[]call{{0, deleted("1", 1)}, {0, final(deleted("1", 1))}, {0, deleted("2", 2)}, {0, final(deleted("2", 2))}}, 2},
+		"two objects of one name are deleted, on two replicas":         {[]call{{0, deleted("1", 1)}, {1, final(deleted("2", 2))}}, 2},
+		"a value is set, taken back and set again":                     {[]call{{0, turned("red", "blue", "5", 1)}, {0, turned("blue", "red", "6", 2)}, {0, turned("red", "blue", "7", 3)}, {0, final(turned("red", "blue", "7", 3))}}, 3},
+		"retries of two values in turn":                                {[]call{{0, turned("red", "blue", "5", 1)}, {0, turned("red", "green", "5", 2)}, {0, turned("red", "blue", "6", 3)}, {0, turned("red", "green", "6", 4)}}, 2},
+		"a validating call that decides otherwise":                     {[]call{{0, ruled(flagged("", "a", "5", "blue", 1), "Operation")}, {0, ruled(final(flagged("", "a", "5", "blue", 1), injected), "OutOfBand")}}, 2},
+		"a validating call that decides otherwise, on another replica": {[]call{{0, ruled(flagged("", "a", "5", "blue", 1), "Operation")}, {1, ruled(final(flagged("", "a", "5", "blue", 1)), "OutOfBand")}}, 2},
+		"a validating call after another's attempt":                    {[]call{{0, flagged("", "a", "5", "blue", 1)}, {1, final(flagged("", "a", "5", "green", 2))}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			away(attemptBucket, 3*time.Second)

@@ -18,6 +18,7 @@ import (
 // stays under 8 KiB; everything that a requester can choose is cut.
 const (
 	maxRecord  = 5 << 10 // labels and spec as JSON
+	listSize   = 48      // of changes and changesOmitted, beside the changes
 	maxValue   = 256     // each side of a change
 	maxPath    = 512
 	maxName    = 253
@@ -40,18 +41,11 @@ func build(name string, e *Entry) *v1alpha1.ChangeRecord {
 	}
 	e.Spec.DeepCopyInto(&rec.Spec)
 	capSpec(&rec.Spec)
-	changes, omitted := renderChanges(e)
-	rec.Spec.Changes, rec.Spec.ChangesOmitted = nil, int32(omitted)
+	changes := renderChanges(e)
+	rec.Spec.Changes, rec.Spec.ChangesOmitted = nil, int32(changes.omitted)
 	shrink(rec)
-	room := maxRecord - size(rec)
-	for i, c := range changes {
-		room -= size(c) + 1
-		if room < 0 {
-			rec.Spec.ChangesOmitted += int32(len(changes) - i)
-			break
-		}
-		rec.Spec.Changes = append(rec.Spec.Changes, c)
-	}
+	changes.fit(maxRecord - size(rec) - listSize)
+	rec.Spec.Changes, rec.Spec.ChangesOmitted = changes.kept, int32(changes.omitted)
 	return rec
 }
 
@@ -59,7 +53,7 @@ func build(name string, e *Entry) *v1alpha1.ChangeRecord {
 // message are those of the first attempt.
 func buildFolded(name string, e *Entry, all bool) *v1alpha1.ChangeRecord {
 	folded := *e
-	folded.Changes, folded.Omitted = nil, 0
+	folded.Changes, folded.Omitted, folded.DeclaredOmitted = nil, 0, false
 	folded.Spec.Folded = true
 	folded.Spec.Target = nil
 	folded.Spec.Request.UID = ""
@@ -73,28 +67,6 @@ func buildFolded(name string, e *Entry, all bool) *v1alpha1.ChangeRecord {
 		r.Group, r.Version, r.Resource, r.Kind, r.Namespace = "*", "", "*", "", ""
 	}
 	return build(name, &folded)
-}
-
-// renderChanges redacts and cuts each change. Where redaction took the
-// difference of two paths away, they are one.
-func renderChanges(e *Entry) ([]v1alpha1.Change, int) {
-	r := newRedactor(e)
-	var out []v1alpha1.Change
-	omitted := e.Omitted
-	for i, c := range e.Changes {
-		if size := maxRecord / 8; len(out) > size {
-			omitted += len(e.Changes) - i
-			break
-		}
-		c = r.change(c)
-		rendered := v1alpha1.Change{Path: cut(c.Path, maxPath), From: text(c.From, c.HasFrom), To: text(c.To, c.HasTo)}
-		if slices.Contains(out, rendered) {
-			omitted++
-			continue
-		}
-		out = append(out, rendered)
-	}
-	return out, omitted
 }
 
 // text is a redacted value as JSON; what is left out as a whole stands bare.

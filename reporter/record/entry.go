@@ -15,6 +15,9 @@ type Change struct {
 	To      any
 	HasFrom bool
 	HasTo   bool
+	// Declared says that git declared it: it stays guarded, so it is kept before
+	// others where a record is cut.
+	Declared bool
 }
 
 // Entry is one attempt to be recorded.
@@ -25,6 +28,8 @@ type Entry struct {
 	// Changes are what differs, raw; Omitted counts those that were left out.
 	Changes []Change
 	Omitted int
+	// DeclaredOmitted says that declared ones are among those that were left out.
+	DeclaredOmitted bool
 	// Redact lists further names of fields whose values are never stored.
 	Redact []string
 	// Payload identifies what was sent where Changes don't (they are incomplete,

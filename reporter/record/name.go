@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
-	"encoding/json"
 	"hash"
 	"strconv"
-	"strings"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
@@ -72,6 +72,21 @@ func (e *Entry) generatedAct() string {
 	return twin.act()
 }
 
+// ruling is an act and what was decided about it: what a later call makes worse is
+// recorded again.
+func (e *Entry) ruling() string {
+	s := &e.Spec
+	return digest("ruling", e.act(), string(s.Class), string(s.Reason), s.Policy)
+}
+
+// generatedRuling is the ruling of the mutating call when the name was still a
+// prefix.
+func (e *Entry) generatedRuling() string {
+	twin := *e
+	twin.Spec.Request.Name = e.GenerateName + "*"
+	return twin.ruling()
+}
+
 // denialKey is what repeats of a denial share. Of tampering nobody is known: what
 // was done, and under which name, is all that tells one act from another.
 func (e *Entry) denialKey() string {
@@ -108,26 +123,12 @@ func (e *Entry) foldAllKey() string {
 	return digest("folded-all", string(e.Spec.Outcome), e.Spec.Requester.Username, e.Spec.Requester.UID)
 }
 
-// content identifies what an attempt would make of its target, in this process
-// only: raw values go in, under a key that is gone with the process.
-func (e *Entry) content(key []byte) string {
-	parts := []string{e.act()}
-	for _, c := range e.Changes {
-		if ownMark(c.Path) {
-			continue
-		}
-		to, err := json.Marshal(c.To)
-		if err != nil {
-			to = []byte(e.Spec.Request.UID) // what can't be compared is its own
-		}
-		parts = append(parts, c.Path, strconv.FormatBool(c.HasTo), string(to))
+// targetUID tells objects of one name apart.
+func (e *Entry) targetUID() types.UID {
+	if e.Spec.Target == nil {
+		return ""
 	}
-	if e.Omitted > 0 {
-		// The rest is not here to compare: the payload speaks for it, or else the
-		// version that it was computed from.
-		parts = append(parts, "omitted", strconv.Itoa(e.Omitted), e.Payload, e.version())
-	}
-	return secretDigest(key, parts...)
+	return e.Spec.Target.UID
 }
 
 func (e *Entry) version() string {
@@ -135,10 +136,4 @@ func (e *Entry) version() string {
 		return ""
 	}
 	return e.Spec.Target.ResourceVersion
-}
-
-// ownMark tells the annotations that the gate itself stamps between the two
-// calls of a request.
-func ownMark(path string) bool {
-	return strings.Contains(path, ".metadata.annotations.gitlatch.dev/break-glass-")
 }

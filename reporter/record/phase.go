@@ -155,7 +155,7 @@ func ownsChanged(rec *v1alpha1.ChangeRecord, paths map[string]struct{}) bool {
 func removedAndUnowned(rec *v1alpha1.ChangeRecord, owned map[string]struct{}) bool {
 	removed := false
 	for _, c := range rec.Spec.Changes {
-		if c.To != "" {
+		if c.To != "" || c.Path == Unlisted {
 			continue
 		}
 		if owns(owned, c.Path) {
@@ -195,6 +195,6 @@ func ownedPaths(entry metav1.ManagedFieldsEntry) map[string]struct{} {
 	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
 		return paths
 	}
-	set.Leaves().Iterate(func(p fieldpath.Path) { paths[p.String()] = struct{}{} })
+	set.Leaves().Iterate(func(p fieldpath.Path) { paths[pathText(p)] = struct{}{} })
 	return paths
 }

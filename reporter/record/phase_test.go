@@ -36,6 +36,9 @@ func TestDecidePhase(t *testing.T) {
 	raised := v1alpha1.Change{Path: ".spec.replicas", From: "2", To: "4"}
 	image := v1alpha1.Change{Path: `.spec.template.spec.containers[name="web"].image`, From: `"a"`, To: `"b"`}
 	removed := v1alpha1.Change{Path: ".data.color", From: `"red"`}
+	dotted := v1alpha1.Change{Path: `.metadata.annotations["example.com/team"]`, To: `"shop"`}
+	undotted := v1alpha1.Change{Path: dotted.Path, From: `"shop"`}
+	annotated := `{"f:metadata":{"f:annotations":{"f:example.com/team":{}}}}`
 	old := began.Add(-time.Hour)
 	deleting := metaOf("u1", "6", old)
 	deleting.DeletionTimestamp = &metav1.Time{Time: began}
@@ -69,6 +72,9 @@ func TestDecidePhase(t *testing.T) {
 		"an entry by the manager that was named is the update":     {rec: managed, object: metaOf("u1", "6", old, entryBy("kubectl-edit", began, `{}`)), first: observed, last: observed},
 		"a removed path that nobody owns is gone":                  {rec: admittedRecord(operationUpdate, removed), object: metaOf("u1", "6", old, entryBy("x", old, `{"f:data":{"f:size":{}}}`)), first: observed, last: observed},
 		"a removed path that somebody owns is in doubt":            {rec: admittedRecord(operationUpdate, removed), object: metaOf("u1", "6", old, entryBy("x", old, `{"f:data":{"f:color":{}}}`)), last: unconfirmed},
+		"an annotation that was set is found by its name":          {rec: admittedRecord(operationUpdate, dotted), object: metaOf("u1", "6", old, entryBy("x", began, annotated)), first: observed, last: observed},
+		"an annotation that was to go and is owned is in doubt":    {rec: admittedRecord(operationUpdate, undotted), object: metaOf("u1", "6", old, entryBy("x", old, annotated)), last: unconfirmed},
+		"what did not fit tells of no removal":                     {rec: admittedRecord(operationUpdate, raised, unlisted()), object: metaOf("u1", "6", old), last: unconfirmed},
 		"an updated object that is gone tells nothing":             {rec: admittedRecord(operationUpdate, raised), last: unconfirmed},
 		"an updated object that is another one tells nothing":      {rec: admittedRecord(operationUpdate, raised), object: metaOf("u2", "6", began), last: unconfirmed},
 		"a deleted object that is gone is observed":                {rec: admittedRecord(operationDelete), first: observed, last: observed},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -67,7 +68,7 @@ func (w *Writer) search(ctx context.Context, e *Entry) (*v1alpha1.ChangeRecord, 
 	}
 	mine := build("", e)
 	for i := range found {
-		if there := &found[i]; sameAct(there, mine) && covers(there, mine) {
+		if there := &found[i]; sameAct(there, mine) && sameRuling(there, mine) && covers(there, mine) {
 			return there, nil
 		}
 	}
@@ -78,6 +79,9 @@ func (w *Writer) search(ctx context.Context, e *Entry) (*v1alpha1.ChangeRecord, 
 		return nil, err
 	}
 	for i := range found {
+		if !sameRuling(&found[i], mine) {
+			continue
+		}
 		if rec, err := w.claim(ctx, &found[i], mine.Spec.Request.Name); rec != nil || err != nil {
 			return rec, err
 		}
@@ -129,7 +133,13 @@ func sameAct(a, b *v1alpha1.ChangeRecord) bool {
 		p.Requester.Username == q.Requester.Username && p.Requester.UID == q.Requester.UID &&
 		p.Request.Operation == q.Request.Operation && p.Request.Group == q.Request.Group &&
 		p.Request.Resource == q.Request.Resource && p.Request.Subresource == q.Request.Subresource &&
-		p.Request.Namespace == q.Request.Namespace && p.Request.Name == q.Request.Name
+		p.Request.Namespace == q.Request.Namespace && p.Request.Name == q.Request.Name &&
+		targetUID(a) == targetUID(b)
+}
+
+// sameRuling compares what was decided.
+func sameRuling(a, b *v1alpha1.ChangeRecord) bool {
+	return a.Spec.Class == b.Spec.Class && a.Spec.Reason == b.Spec.Reason && a.Spec.Policy == b.Spec.Policy
 }
 
 // sameChanges compares where the attempts lead. The old values may differ: the
@@ -179,6 +189,13 @@ func incomplete(rec *v1alpha1.ChangeRecord) bool {
 		}
 	}
 	return false
+}
+
+func targetUID(rec *v1alpha1.ChangeRecord) types.UID {
+	if rec.Spec.Target == nil {
+		return ""
+	}
+	return rec.Spec.Target.UID
 }
 
 func version(rec *v1alpha1.ChangeRecord) string {

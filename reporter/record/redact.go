@@ -25,6 +25,7 @@ type redactor struct {
 	whole  bool                // it is created or deleted: not even the keys of its data
 	names  map[string]struct{} // lower case
 	inText []*regexp.Regexp    // the names, as a key within a text
+	asName []*regexp.Regexp    // the names, as that of an item within a text
 }
 
 func newRedactor(e *Entry) redactor {
@@ -36,7 +37,9 @@ func newRedactor(e *Entry) redactor {
 	}
 	for _, name := range e.Redact {
 		r.names[strings.ToLower(name)] = struct{}{}
-		r.inText = append(r.inText, regexp.MustCompile(`(?i)(^|[^\w-])`+regexp.QuoteMeta(name)+`[\\"']*\s*[:=]`))
+		quoted := regexp.QuoteMeta(name)
+		r.inText = append(r.inText, regexp.MustCompile(`(?i)(^|[^\w-])`+quoted+`[\\"']*\s*[:=]`))
+		r.asName = append(r.asName, regexp.MustCompile(`(?i)name[\\"']*\s*[:=]\s*[\\"']*`+quoted+`([^\w-]|$)`))
 	}
 	return r
 }
@@ -82,10 +85,11 @@ func (r redactor) pair(from, to any, secret bool) (any, any) {
 
 func (r redactor) pairOfMaps(a, b map[string]any, secret bool) (any, any) {
 	x, y := make(map[string]any, len(a)), make(map[string]any, len(b))
+	named := r.named(a) || r.named(b)
 	for key, from := range a {
 		to, both := b[key]
 		switch {
-		case r.hides(key, secret):
+		case r.hides(key, secret, named):
 			x[key], _ = hide(from, to, both)
 		case both:
 			x[key], _ = r.pair(from, to, secret)
@@ -96,7 +100,7 @@ func (r redactor) pairOfMaps(a, b map[string]any, secret bool) (any, any) {
 	for key, to := range b {
 		from, both := a[key]
 		switch {
-		case r.hides(key, secret):
+		case r.hides(key, secret, named):
 			_, y[key] = hide(from, to, both)
 		case both:
 			_, y[key] = r.pair(from, to, secret)
@@ -112,9 +116,10 @@ func (r redactor) value(v any, secret bool) any {
 	switch v := v.(type) {
 	case map[string]any:
 		secret = secret || isSecret(v)
+		named := r.named(v)
 		out := make(map[string]any, len(v))
 		for key, item := range v {
-			if r.hides(key, secret) {
+			if r.hides(key, secret, named) {
 				out[key] = redacted
 				continue
 			}
@@ -152,13 +157,27 @@ func (r redactor) other(v any, secret bool) any {
 }
 
 // hides tells whether the value under a key is left out. stringData is a word
-// of Secrets alone, so it needs no kind beside it.
-func (r redactor) hides(key string, secret bool) bool {
-	if key == lastApplied || strings.EqualFold(key, "stringData") || secret && strings.EqualFold(key, "data") {
+// of Secrets alone, so it needs no kind beside it. named says that the name beside
+// the key is one of those listed.
+func (r redactor) hides(key string, secret, named bool) bool {
+	if key == lastApplied || strings.EqualFold(key, "stringData") || secret && strings.EqualFold(key, "data") ||
+		named && strings.EqualFold(key, "value") {
 		return true
 	}
-	_, named := r.names[strings.ToLower(key)]
-	return named
+	_, listed := r.names[strings.ToLower(key)]
+	return listed
+}
+
+// named tells an item whose name is listed, such as an environment variable's.
+func (r redactor) named(item map[string]any) bool {
+	for key, value := range item {
+		if name, ok := value.(string); ok && strings.EqualFold(key, "name") {
+			if _, listed := r.names[strings.ToLower(name)]; listed {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func isSecret(object map[string]any) bool {

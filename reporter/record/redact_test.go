@@ -80,8 +80,8 @@ func TestRedact(t *testing.T) {
 			want:  []v1alpha1.Change{{Path: ".data.app", To: redacted}},
 		},
 		"last-applied is left out by its path": {
-			entry: entryOf("Deployment", operationUpdate, changed(".metadata.annotations."+lastApplied, "{}", manifest)),
-			want:  []v1alpha1.Change{{Path: ".metadata.annotations." + lastApplied, From: redactedBefore, To: redactedAfter}},
+			entry: entryOf("Deployment", operationUpdate, changed(`.metadata.annotations["`+lastApplied+`"]`, "{}", manifest)),
+			want:  []v1alpha1.Change{{Path: `.metadata.annotations["` + lastApplied + `"]`, From: redactedBefore, To: redactedAfter}},
 		},
 		"last-applied is left out within larger values": {
 			entry: entryOf("Deployment", operationCreate, changed(".metadata.annotations", nil, object{"a": "b", lastApplied: "{}"})),
@@ -111,6 +111,47 @@ func TestRedact(t *testing.T) {
 			entry:  entryOf("ConfigMap", operationUpdate, changed(".data.motd", nil, "change your password today")),
 			redact: []string{"password"},
 			want:   []v1alpha1.Change{{Path: ".data.motd", To: `"change your password today"`}},
+		},
+		"an environment variable of a listed name is left out by its path": {
+			entry:  entryOf("Deployment", operationUpdate, changed(`.spec.env[name="DB_PASSWORD"].value`, "hunter2", "hunter3"), changed(`.spec.env[name="DB_USER"].value`, "app", "web")),
+			redact: []string{"db_password"},
+			want: []v1alpha1.Change{
+				{Path: `.spec.env[name="DB_PASSWORD"].value`, From: redactedBefore, To: redactedAfter},
+				{Path: `.spec.env[name="DB_USER"].value`, From: `"app"`, To: `"web"`},
+			},
+		},
+		"an environment variable of a listed name is left out in a list": {
+			entry: entryOf("Deployment", operationUpdate, changed(".spec.env",
+				[]any{object{"name": "DB_PASSWORD", "value": "hunter2"}}, []any{object{"name": "db_password", "value": "hunter4"}, object{"name": "A", "value": "b"}})),
+			redact: []string{"DB_PASSWORD"},
+			want: []v1alpha1.Change{{Path: ".spec.env", From: `[{"name":"DB_PASSWORD","value":"***"}]`,
+				To: `[{"name":"db_password","value":"***"},{"name":"A","value":"b"}]`}},
+		},
+		"an environment variable of a listed name is left out in a map, on both sides": {
+			entry: entryOf("Job", operationUpdate, changed(".spec.variable",
+				object{"name": "DB_PASSWORD", "value": "hunter2"}, object{"name": "DB_PASSWORD", "value": "hunter4"})),
+			redact: []string{"DB_PASSWORD"},
+			want: []v1alpha1.Change{{Path: ".spec.variable", From: `{"name":"DB_PASSWORD","value":"*** (before)"}`,
+				To: `{"name":"DB_PASSWORD","value":"*** (after)"}`}},
+		},
+		"an environment variable of a listed name within a text hides the text": {
+			entry:  entryOf("ConfigMap", operationUpdate, changed(".data.app", "- name: DB_PASSWORD\n  value: hunter2", `{"value":"hunter4","name":"\u0044B_PASSWORD"}`)),
+			redact: []string{"DB_PASSWORD"},
+			want:   []v1alpha1.Change{{Path: ".data.app", From: redactedBefore, To: redactedAfter}},
+		},
+		"a listed field whose name is no plain word is left out": {
+			entry:  entryOf("ConfigMap", operationUpdate, changed(`.data["db.password"]`, "hunter2", "hunter3")),
+			redact: []string{"db.password"},
+			want:   []v1alpha1.Change{{Path: `.data["db.password"]`, From: redactedBefore, To: redactedAfter}},
+		},
+		"a path is cut after a whole step": {
+			entry:  entryOf("ConfigMap", operationUpdate, changed(`.metadata.annotations["a.password.b"]`, "hunter2", "hunter3")),
+			redact: []string{"password"},
+			want:   []v1alpha1.Change{{Path: ".metadata.annotations", From: redactedBefore, To: redactedAfter}},
+		},
+		"a changed key of a Secret is shown though it is no plain word": {
+			entry: entryOf("Secret", operationUpdate, changed(`.data["tls.key"]`, "aHVudGVyMg==", "aHVudGVyMw==")),
+			want:  []v1alpha1.Change{{Path: `.data["tls.key"]`, From: redactedBefore, To: redactedAfter}},
 		},
 		"a long value is cut": {
 			entry: entryOf("ConfigMap", operationUpdate, changed(".data.a", nil, strings.Repeat("ä", 300))),

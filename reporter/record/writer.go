@@ -102,7 +102,7 @@ func (w *Writer) init() {
 		w.wake = make(chan struct{}, 1)
 		w.slots = map[string]*slot{}
 		w.budget = newBudget(w.options)
-		w.attempts = newAttempts()
+		w.attempts = newAttempts(w.key)
 	})
 }
 
