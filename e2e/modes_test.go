@@ -242,17 +242,17 @@ func waitPhase(t *testing.T, keep func(*v1alpha1.ChangeRecord) bool, phase v1alp
 // audit log has it.
 func firstVersion(t *testing.T, name string) uint64 {
 	t.Helper()
-	for _, e := range audited(t, isCreationOf(name)) {
-		created := &metav1.PartialObjectMetadata{}
-		if err := decodeResponse(&e, created); err != nil {
-			t.Fatal(err)
-		}
-		version, err := strconv.ParseUint(created.ResourceVersion, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return version
+	events := audited(t, isCreationOf(name))
+	if len(events) == 0 {
+		t.Fatalf("the creation of record %s is not in the audit log", name)
 	}
-	t.Fatalf("the creation of record %s is not in the audit log", name)
-	return 0
+	created := &metav1.PartialObjectMetadata{}
+	if err := decodeResponse(&events[0], created); err != nil {
+		t.Fatal(err)
+	}
+	version, err := strconv.ParseUint(created.ResourceVersion, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return version
 }

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bytes"
 	"strings"
 	"time"
 
@@ -192,7 +191,7 @@ func ownedPaths(entry metav1.ManagedFieldsEntry) map[string]struct{} {
 		return paths
 	}
 	var set fieldpath.Set
-	if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+	if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 		return paths
 	}
 	set.Leaves().Iterate(func(p fieldpath.Path) { paths[pathText(p)] = struct{}{} })

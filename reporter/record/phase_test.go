@@ -29,7 +29,7 @@ func metaOf(uid types.UID, version string, created time.Time, entries ...metav1.
 
 func entryBy(manager string, at time.Time, fields string) metav1.ManagedFieldsEntry {
 	when := metav1.NewTime(at.Truncate(time.Second))
-	return metav1.ManagedFieldsEntry{Manager: manager, Time: &when, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+	return metav1.ManagedFieldsEntry{Manager: manager, Time: &when, FieldsV1: metav1.NewFieldsV1(fields)}
 }
 
 func TestDecidePhase(t *testing.T) {
