@@ -18,6 +18,8 @@ RACETIME ?= 15m
 
 # What the race detector runs over: the packages with goroutines of their own that need no control plane. It needs a C
 # compiler; without one it is said and left out.
+# Left out there, since they are about time or memory, of which the detector takes ten times as much: `make test` has them.
+SLOW = ^TestLongReviews$$|^TestManyLongReviewsAtOnce$$
 RACE = ./policy/... ./webhook/... ./reporter/... ./cmd/...
 
 .PHONY: help
@@ -68,7 +70,7 @@ test: binaries ## Run all tests.
 .PHONY: race
 race: ## Run the tests of the parts with goroutines under the race detector.
 	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then \
-		set -x; $(GO) test -race -short -timeout $(RACETIME) $(RACE); \
+		set -x; $(GO) test -race -skip '$(SLOW)' -timeout $(RACETIME) $(RACE); \
 	else echo "no C compiler, so no race detector: left out"; fi
 
 .PHONY: bench

@@ -67,7 +67,7 @@ func TestServes(t *testing.T) {
 		ended <- run(serving, []string{
 			"--kubeconfig", account.Kubeconfig, "--listen", address, "--webhook-url", "https://localhost:" + port,
 			"--metrics-bind-address", "0", "--health-probe-bind-address", "0", "--drain", "100ms", "--replica", "webhook-0",
-		}, noEnv, io.Discard, testLog{t})
+		}, noEnv, io.Discard, testLog{t}, silent)
 	}()
 	admin(enforce, "apply", "-f", "-")
 	stderr := ""

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/go-logr/logr"
 )
 
 func noEnv(string) string { return "" }
@@ -57,7 +59,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			code := report(run(context.Background(), tc.args, noEnv, io.Discard, io.Discard), &stderr)
+			code := report(run(context.Background(), tc.args, noEnv, io.Discard, io.Discard, silent), &stderr)
 			if code != 2 || stderr.String() != tc.want {
 				t.Errorf("exit %d, %q; want 2, %q", code, stderr.String(), tc.want)
 			}
@@ -65,7 +67,7 @@ func TestMistakes(t *testing.T) {
 	}
 	t.Run("a kubeconfig that is none", func(t *testing.T) {
 		var stderr bytes.Buffer
-		code := report(run(context.Background(), []string{"--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig}, noEnv, io.Discard, io.Discard), &stderr)
+		code := report(run(context.Background(), []string{"--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig}, noEnv, io.Discard, io.Discard, silent), &stderr)
 		if code != 2 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "check --kubeconfig") {
 			t.Errorf("exit %d, %q; want 2 and one line", code, stderr.String())
 		}
@@ -74,8 +76,12 @@ func TestMistakes(t *testing.T) {
 
 func TestHelpIsNoMistake(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	code := report(run(context.Background(), []string{"--help"}, noEnv, &stdout, io.Discard), &stderr)
+	code := report(run(context.Background(), []string{"--help"}, noEnv, &stdout, io.Discard, silent), &stderr)
 	if code != 0 || stderr.Len() != 0 || !strings.Contains(stdout.String(), "-webhook-url") {
 		t.Errorf("exit %d, stderr %q, stdout %q", code, stderr.String(), stdout.String())
 	}
 }
+
+// silent leaves the process's loggers alone: what another test started may still
+// be logging through them.
+func silent(logr.Logger) {}

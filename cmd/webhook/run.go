@@ -40,8 +40,9 @@ func report(err error, to io.Writer) int {
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// run is the program.
-func run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
+// run is the program. Its logger is handed to speak: libraries log through one of
+// the process.
+func run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer, speak func(logr.Logger)) error {
 	options, err := parseOptions(args, env, stdout)
 	if err != nil {
 		return err
@@ -50,8 +51,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return usageError{err}
 	}
 	logger := newLogger(stderr, options.Verbosity)
-	log.SetLogger(logger)
-	klog.SetLogger(logger.WithName("client-go").V(1)) // it tells much, and little that helps
+	speak(logger)
 	if env("GOGC") == "" {
 		// A gate is small and waits for the network: more collecting, a fraction of a
 		// processor at 200 writes a second, for a third less memory.
@@ -67,6 +67,12 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 		return explain(err)
 	}
 	return explain(parts.run(log.IntoContext(ctx, logger)))
+}
+
+// forLibraries has the libraries log through this logger.
+func forLibraries(l logr.Logger) {
+	log.SetLogger(l)
+	klog.SetLogger(l.WithName("client-go").V(1)) // it tells much, and little that helps
 }
 
 // listen takes the port before anything else is done: a port in use is the
