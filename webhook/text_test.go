@@ -129,7 +129,7 @@ func FuzzWrap(f *testing.F) {
 	f.Add("a\nb\x00c\u2028d", 24)
 	f.Fuzz(func(t *testing.T, text string, width int) {
 		if width < 12 || width > 200 {
-			t.Skip()
+			return // no width that a line is wrapped to
 		}
 		text = clean(text)
 		var got strings.Builder
