@@ -56,6 +56,13 @@ func (q *question) elsewhere(policies []*Policy) (verdict, bool) {
 	return q.signed(v, v1alpha1.ClassCredential), fits
 }
 
+// MayBecome says whether the request is of a kind that class credential asks about
+// whatever the policy matches, for a caller that can't show the whole request.
+func (p *Policy) MayBecome(req *Request, install Installation) bool {
+	q := question{req: req, facts: &Facts{Install: install}, policy: p}
+	return q.credentialKind()
+}
+
 // credentialKind: the kinds by which one can become somebody, those of a
 // namespace only where a guarded account lives. The registration sends them
 // whatever the policies match, so both change together.

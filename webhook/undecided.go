@@ -30,7 +30,7 @@ func undecide(req *policy.Request, policies []*policy.Policy, known bool, instal
 		return d
 	}
 	for _, p := range policies {
-		if !mayGovern(&p.Spec.Match, req) {
+		if !mayGovern(&p.Spec.Match, req) && !p.MayBecome(req, install) {
 			continue
 		}
 		d.Class, d.Redact = v1alpha1.ClassOutOfBand, append(d.Redact, p.Spec.Redact...)

@@ -58,3 +58,34 @@ func TestUndecidedDeletionOfWhatHoldsOthers(t *testing.T) {
 		})
 	}
 }
+
+// TestUndecidedWaysToBecomeSomebody: they are judged whatever a policy matches, so
+// what can't be judged is denied there too.
+func TestUndecidedWaysToBecomeSomebody(t *testing.T) {
+	p := policyIn(t, v1alpha1.ModeEnforce, func(s *v1alpha1.ChangePolicySpec) {
+		s.Match.Resources = []v1alpha1.ResourceRule{{APIGroups: []string{"apps"}, Resources: []string{"daemonsets"}}}
+		s.Match.ExcludeNamespaces = []string{"kube-system"}
+	})
+	req := func(group, resource, subresource, namespace string) *policy.Request {
+		return &policy.Request{Operation: policy.Create, Subresource: subresource, Namespace: namespace, Name: "x",
+			Resource: schema.GroupVersionResource{Group: group, Version: "v1", Resource: resource}}
+	}
+	for _, tt := range []struct {
+		name string
+		req  *policy.Request
+		want policy.Action
+	}{
+		{"a token", req("", "serviceaccounts", "token", "prod"), policy.Deny},
+		{"a client certificate", req("certificates.k8s.io", "certificatesigningrequests", "", ""), policy.Deny},
+		{"a pod where the controllers' accounts live", req("", "pods", "", "kube-system"), policy.Deny},
+		{"a pod elsewhere", req("", "pods", "", "prod"), policy.Allow},
+		{"a ConfigMap", req("", "configmaps", "", "kube-system"), policy.Allow},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := undecide(tt.req, []*policy.Policy{p}, true, policy.Installation{Namespace: "gitlatch-system"}, errStarting)
+			if d.Action != tt.want {
+				t.Errorf("%s, want %s", d.Action, tt.want)
+			}
+		})
+	}
+}
