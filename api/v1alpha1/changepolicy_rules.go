@@ -173,5 +173,6 @@ type ChangePolicyStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// ConditionReady is the one condition of a policy.
+// ConditionReady of a policy is its one condition: it says that the policy works. On a
+// sync it says that the commit is applied.
 const ConditionReady = "Ready"

@@ -16,6 +16,31 @@ const (
 	AnnotationOff = "gitlatch.dev/off"
 )
 
+// Marks of the applier. No person may set them.
+const (
+	// LabelSync, on an applied object, names the sync that declares it, see
+	// [SyncLabel].
+	LabelSync = "gitlatch.dev/sync"
+	// AnnotationSource, on an applied object, is the file in git that declares it.
+	AnnotationSource = "gitlatch.dev/source"
+	// AnnotationCommit, on an applied object, is the commit that changed it last, as
+	// the applier saw it: its hash and, in quotes, its subject.
+	AnnotationCommit = "gitlatch.dev/commit"
+	// FinalizerSync keeps a GitSync until its deletion policy is carried out.
+	FinalizerSync = "gitlatch.dev/sync"
+	// FieldManager is the applier's.
+	FieldManager = "gitlatch"
+)
+
+// Annotations in git that steer the applier.
+const (
+	// AnnotationPrune set to "disabled" on an object spares it from pruning.
+	AnnotationPrune = "gitlatch.dev/prune"
+	// AnnotationAllowEmpty set to "true" on a GitSync lets a commit that declares
+	// nothing, or no namespace any more, delete what was declared before.
+	AnnotationAllowEmpty = "gitlatch.dev/allow-empty"
+)
+
 // Annotations that only the gate sets, as a copy of the record for people. The
 // record is the authority.
 const (

@@ -17,6 +17,7 @@ func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(GroupVersion,
 		&ChangePolicy{}, &ChangePolicyList{},
 		&ChangeRecord{}, &ChangeRecordList{},
+		&GitSync{}, &GitSyncList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
