@@ -18,6 +18,12 @@ func outOfBandCases() []ruleCase {
 			want: denied(v1alpha1.ClassOutOfBand, v1alpha1.ReasonOutOfBand, "example.com/Widget web-* is changed through git only")},
 		{name: "the carrier is the one whose manager declared the object", when: []tweak{image, two}, fits: true, want: webDenied(changed)},
 		{name: "with two carriers and no declaration nobody is named", when: []tweak{two, undeclaredObject, set("spec|x", "y")}, fits: true, want: webDenied(next("change it in git"))},
+		{name: "where Gitlatch's applier brought it, the file and the last commit are named", when: []tweak{image,
+			both("metadata|annotations", map[string]any{
+				v1alpha1.AnnotationSource: "https://git.example/ops//clusters/prod/web.yaml?ref=main",
+				v1alpha1.AnnotationCommit: `3f2c1abdd0e6b6d9a8a75e3e3bb6e4c1a2f3d4e5 "raise web to 4 replicas"`,
+			})}, fits: true,
+			want: webDenied(changed, next(`change clusters/prod/web.yaml in https://git.example/ops (main), last changed by 3f2c1ab "raise web to 4 replicas"`))},
 		{name: "a pipeline with an unbound token is a person", when: []tweak{by(pipeline()), image}, fits: true, want: webDenied(changed)},
 		{name: "nobody at all is a person", when: []tweak{by(User{}), image}, fits: true, want: webDenied(changed)},
 		{name: "system:masters is a person", when: []tweak{by(admin()), image}, fits: true, want: webDenied(changed)},

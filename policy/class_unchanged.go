@@ -19,12 +19,24 @@ func unchanged(q *question) (verdict, bool) {
 }
 
 // same: the objects differ in nothing but what the API server keeps by itself.
-// The answer is the same for every policy.
+// The answer is the same for every policy. Where managedFields will ask where they
+// differ, they are compared once for both.
 func (q *question) same() bool {
+	if q.req.Object != nil && len(managedFields(q.req.Old)) > 0 {
+		return q.differences().alike
+	}
 	if !q.compared {
 		q.alike, q.compared = sameObjects(q.req.Old, q.req.Object), true
 	}
 	return q.alike
+}
+
+// differences of an update's objects, found once a request.
+func (q *question) differences() *places {
+	if q.where == nil && q.req.Old != nil && q.req.Object != nil {
+		q.where = comparing(q.req.Old, q.req.Object)
+	}
+	return q.where
 }
 
 // sameManagers: the same entries, whatever their times and order.

@@ -70,7 +70,8 @@ type question struct {
 	facts  *Facts
 	policy *Policy
 
-	compared, alike bool // the old and the new object were compared, and are alike
+	compared, alike bool    // the old and the new object were compared, and are alike
+	where           *places // where they differ, if that was asked for
 
 	missing   Need  // facts that were asked for and are not there
 	inspected bool  // touch is filled in, for the field managers of this policy
@@ -117,7 +118,7 @@ func (q *question) signed(v verdict, class v1alpha1.Class) verdict {
 // declared returns what the write does to declared fields, read once a policy.
 func (q *question) declared() *touch {
 	if !q.inspected {
-		q.touch, q.inspected = q.policy.inspect(q.req, q.facts), true
+		q.touch, q.inspected = q.policy.inspect(q.req, q.facts, q.differences), true
 	}
 	q.read = true
 	return &q.touch

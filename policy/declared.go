@@ -79,28 +79,25 @@ type touch struct {
 // are so many, there may be more.
 const MaxTouched = 256
 
-// inspect compares what git declared on the old object with the new one.
-func (p *Policy) inspect(r *Request, f *Facts) touch {
-	t := touch{declared: p.declaredObject(r.Old)}
-	w := walker{}
+// inspect compares what git declared on the old object with the new one. It asks
+// where the two differ if anything was declared.
+func (p *Policy) inspect(r *Request, f *Facts, differences func() *places) touch {
+	var t touch
+	var w walker
 	var walked []entry // whose new entries hold no path that the old ones do not
 	for _, v := range managedFields(r.Old) {
 		e, ok := readEntry(v)
 		if !ok || !p.declares(&e) {
 			continue
 		}
+		t.declared = true
 		if e.fields == nil { // declared, and we can't tell what
 			w.hit(frame{})
 			continue
 		}
 		kept := findEntry(r.Object, &e)
-		if len(kept.fields) == 0 { // below the root an empty node is a whole value; here it is none
-			kept.fields = nil
-		}
 		w.foreign = e.apiVersion != "" && e.apiVersion != r.apiVersion()
-		w.added = false
-		w.node(e.fields, kept.fields, side{r.Old, true}, side{r.Object, r.Object != nil})
-		if !w.added {
+		if w.compare(r, e.fields, kept.fields, differences) {
 			walked = append(walked, e)
 		}
 	}

@@ -58,7 +58,8 @@ func (l *live) update(manager string, edit func(map[string]any)) {
 
 func inspected(t testing.TB, old, new map[string]any, guarded ...string) touch {
 	s := newScene()
-	return s.policy(t).inspect(&Request{Operation: Update, Old: old, Object: new}, &Facts{Guarded: guarded})
+	q := question{req: &Request{Operation: Update, Old: old, Object: new}, facts: &Facts{Guarded: guarded}}
+	return s.policy(t).inspect(q.req, q.facts, q.differences)
 }
 
 const git = "kustomize-controller"
@@ -334,6 +335,11 @@ func TestTouchedExactlyWhenADeclaredLeafChanged(t *testing.T) {
 func check(t *testing.T, old, new map[string]any) bool {
 	t.Helper()
 	got := inspected(t, old, new)
+	for _, v := range managedFields(old) {
+		e, _ := readEntry(v)
+		kept := findEntry(new, &e)
+		sameAsEverywhere(t, e.fields, kept.fields, old, new)
+	}
 	want := leavesChanged(t, old, new)
 	if (got.fields > 0) != want {
 		t.Fatalf("touched %v, by the decoded set %t\nold: %v\nnew: %v", got.paths, want, old, new)

@@ -53,8 +53,9 @@ func forgedMark(q *question) (verdict, bool) {
 	if r.Operation != Create && r.Operation != Update || !r.carriesObject() {
 		return no()
 	}
+	before, after := meta(r.Old), meta(r.Object)
 	for _, where := range []string{"labels", "annotations"} {
-		was, is := child(meta(r.Old), where), child(meta(r.Object), where)
+		was, is := child(before, where), child(after, where)
 		if key := q.forgedKey(was, is); key != "" {
 			return q.forged("has the mark " + key + ", which only its owner sets or removes: leave it as it was")
 		}

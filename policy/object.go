@@ -115,18 +115,25 @@ func bookkeeping() ignored {
 }
 
 // sameObjects compares two objects without what bookkeeping lists, and without
-// making the list.
+// making the list. Most differ, so that what is only in the second is asked last.
 func sameObjects(a, b map[string]any) bool {
-	for k := range b {
-		if _, found := a[k]; !found && k != "metadata" {
-			return false
-		}
+	others := len(b)
+	if _, found := b["metadata"]; found {
+		others--
 	}
 	for k, v := range a {
-		if w, found := b[k]; k != "metadata" && (!found || !equal(v, w)) {
+		if k == "metadata" {
+			continue
+		}
+		if w, found := b[k]; !found || !equal(v, w) {
 			return false
 		}
+		others--
 	}
+	return others == 0 && sameMeta(a, b)
+}
+
+func sameMeta(a, b map[string]any) bool {
 	x, ok := mapOrNothing(a, "metadata")
 	y, also := mapOrNothing(b, "metadata")
 	return ok && also && coveredMeta(x, y) && coveredMeta(y, x)
@@ -204,15 +211,17 @@ func coveredBy(a, b map[string]any, skip ignored) bool {
 // breakGlassAsked returns the reason on the new object, and whether this request
 // sets or changes what the annotations ask for.
 func (r *Request) breakGlassAsked() (reason string, asks bool) {
-	reason = annotation(r.Object, v1alpha1.AnnotationBreakGlass)
-	_, present := child(r.Object, "metadata", "annotations")[v1alpha1.AnnotationBreakGlass]
+	is := child(r.Object, "metadata", "annotations")
+	_, present := is[v1alpha1.AnnotationBreakGlass]
 	if !present || !r.carriesObject() {
 		return "", false
 	}
-	_, before := child(r.Old, "metadata", "annotations")[v1alpha1.AnnotationBreakGlass]
+	was := child(r.Old, "metadata", "annotations")
+	_, before := was[v1alpha1.AnnotationBreakGlass]
+	reason = text(is, v1alpha1.AnnotationBreakGlass)
 	changed := !before ||
-		reason != annotation(r.Old, v1alpha1.AnnotationBreakGlass) ||
-		annotation(r.Object, v1alpha1.AnnotationBreakGlassFor) != annotation(r.Old, v1alpha1.AnnotationBreakGlassFor)
+		reason != text(was, v1alpha1.AnnotationBreakGlass) ||
+		text(is, v1alpha1.AnnotationBreakGlassFor) != text(was, v1alpha1.AnnotationBreakGlassFor)
 	return reason, changed
 }
 

@@ -26,6 +26,7 @@ type Policy struct {
 	protected  map[v1alpha1.Account]string // accounts that class credential guards -> why
 	homes      map[string]bool             // their namespaces
 	system     map[string]struct{}
+	bringers   []string         // per entry of Spec.Sync: what to do instead of a write it would bring
 	trusted    [][]fieldPattern // per entry of Spec.Trusted
 	builtin    bool             // the rules that stand whatever the policies
 }
@@ -108,6 +109,7 @@ func (p *Policy) index() {
 	}
 	for i := range p.Spec.Sync {
 		s := &p.Spec.Sync[i]
+		p.bringers = append(p.bringers, "change it in git; "+subjectName(&s.Subject)+" brings it here")
 		for _, m := range s.FieldManagers {
 			p.managers[m] = struct{}{}
 		}

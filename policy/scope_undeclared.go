@@ -75,6 +75,9 @@ func (r *Request) breakGlassTouched() bool {
 		return false
 	}
 	was, is := child(r.Old, "metadata", "annotations"), child(r.Object, "metadata", "annotations")
+	if len(was) == 0 && len(is) == 0 {
+		return false
+	}
 	for _, k := range []string{
 		v1alpha1.AnnotationBreakGlass, v1alpha1.AnnotationBreakGlassFor, v1alpha1.AnnotationBreakGlassBy,
 		v1alpha1.AnnotationBreakGlassUntil, v1alpha1.AnnotationBreakGlassRecord,

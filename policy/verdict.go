@@ -173,18 +173,18 @@ func (p *Policy) next(r *Request, why v1alpha1.Reason) string {
 	if r.Operation == Connect || r.Subresource == "eviction" || r.isResource(v1alpha1.Group, "changerecords") {
 		return ""
 	}
-	if s := p.carrier(r); s != nil {
-		if a := s.ServiceAccount; a != nil { // in one piece: a flood is denied as fast as may be
-			return "change it in git; " + a.Namespace + "/" + a.Name + " brings it here"
+	if i := p.carrier(r); i >= 0 {
+		if text := origin(r.Old); text != "" {
+			return text
 		}
-		return "change it in git; " + subjectName(&s.Subject) + " brings it here"
+		return p.bringers[i] // written beforehand: a flood is denied as fast as may be
 	}
 	return "change it in git"
 }
 
-// carrier is the sync identity that brings this object: the one whose field
-// manager declared it, else the only one there is.
-func (p *Policy) carrier(r *Request) *v1alpha1.SyncIdentity {
+// carrier is the sync identity that brings this object, by its place in the policy:
+// the one whose field manager declared it, else the only one there is; -1: unknown.
+func (p *Policy) carrier(r *Request) int {
 	for _, v := range managedFields(r.Old) {
 		e, ok := readEntry(v)
 		if !ok || !p.declares(&e) {
@@ -192,14 +192,14 @@ func (p *Policy) carrier(r *Request) *v1alpha1.SyncIdentity {
 		}
 		for i := range p.Spec.Sync {
 			if has(p.Spec.Sync[i].FieldManagers, e.manager) {
-				return &p.Spec.Sync[i]
+				return i
 			}
 		}
 	}
 	if len(p.Spec.Sync) == 1 {
-		return &p.Spec.Sync[0]
+		return 0
 	}
-	return nil
+	return -1
 }
 
 // emergency says how this requester could break glass, if they could.

@@ -30,8 +30,9 @@ type walker struct {
 	stack   []frame  // keys from the root
 	touched []string // paths that changed, at most MaxTouched
 	dropped string   // the first path, by name, that the entry lost though its value stayed
-	added   bool     // the new entry may hold a path that the old does not
 	foreign bool     // the entry speaks of another apiVersion than the objects
+	objects *places  // where the objects differ
+	sets    *places  // where what the entry held and what it still holds differ
 	key     []byte   // scratch
 	seen    []uint64 // hashes of the keys of one list
 	seed    maphash.Seed
@@ -71,7 +72,7 @@ func (w *walker) hit(f frame) {
 // node compares what owned holds. kept is nil where the new entry holds nothing
 // of it; an empty kept holds all of it.
 func (w *walker) node(owned, kept map[string]any, old, new side) {
-	seen, matched := w.keyed(owned, kept, old, new) // of kept
+	matched := w.keyed(owned, kept, old, new)
 	for key, v := range owned {
 		if matched && strings.HasPrefix(key, "k:") {
 			continue
@@ -81,15 +82,12 @@ func (w *walker) node(owned, kept map[string]any, old, new side) {
 			w.hit(frame{key: key})
 			continue
 		}
-		if w.entry(key, sub, kept, old, new) {
-			seen++
-		}
+		w.entry(key, sub, kept, old, new)
 	}
-	w.added = w.added || seen < len(kept)
 }
 
-// entry compares one key of a node, and says whether kept has it.
-func (w *walker) entry(key string, sub, kept map[string]any, old, new side) bool {
+// entry compares one key of a node.
+func (w *walker) entry(key string, sub, kept map[string]any, old, new side) {
 	f, o, n := frame{key: key}, old, new
 	switch {
 	case key == ".": // the item itself
@@ -99,13 +97,13 @@ func (w *walker) entry(key string, sub, kept map[string]any, old, new side) bool
 		s, readable := readKey(key)
 		if !readable {
 			w.hit(f)
-			return false
+			return
 		}
 		if s.kind != fieldStep && s.kind != indexStep {
 			was, is := s.all(old.v), s.all(new.v)
 			if (len(was) > 1 || len(is) > 1) && !equalLists(was, is) {
 				w.hit(f) // which of them it names can't be told
-				return false
+				return
 			}
 		}
 		o.v, o.ok = s.in(old.v)
@@ -113,7 +111,6 @@ func (w *walker) entry(key string, sub, kept map[string]any, old, new side) bool
 	}
 	k, there := kept[key]
 	w.pair(f, sub, holding{k, there || kept != nil && len(kept) == 0}, o, n)
-	return there
 }
 
 // openMap: labels and annotations of an object, which git wrote as an empty map.
@@ -134,16 +131,12 @@ func (w *walker) pair(f frame, sub map[string]any, kept holding, o, n side) {
 	self := f.key == "." && f.names == nil
 	switch {
 	case len(sub) == 0 && w.openMap(f):
-		below, ok := kept.below.(map[string]any)
-		w.added = w.added || kept.below != nil && (!ok || len(below) > 0)
 	case !o.ok && !n.ok:
 		if w.foreign { // named otherwise in this version: it can't be told
 			w.hit(f)
 		}
-		w.added = w.added || kept.below != nil
 	case o.ok != n.ok:
 		w.hit(f)
-		w.added = w.added || kept.below != nil
 	case len(sub) == 0:
 		if self && !sameForm(o.v, n.v) || !self && !equal(o.v, n.v) {
 			w.hit(f)

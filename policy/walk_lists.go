@@ -9,31 +9,26 @@ import (
 
 // keyed compares the items of a keyed list without parsing each key: it writes
 // the key of every old item as managedFields would, and looks that up. It
-// reports how many of them kept has, and whether it covered all "k:" keys; if not,
-// each is parsed.
-func (w *walker) keyed(owned, kept map[string]any, old, new side) (seen int, covered bool) {
+// reports whether it covered all "k:" keys; if not, each is parsed.
+func (w *walker) keyed(owned, kept map[string]any, old, new side) (covered bool) {
 	items, others := old.items(), new.items()
 	if len(items) == 0 {
-		return 0, false
+		return false
 	}
 	names := keyNames(owned)
 	if names == nil {
-		return 0, false
+		return false
 	}
 	found, covered := w.match(owned, kept, items, names)
 	inOrder := aligned(items, others, names)
 	if !covered || !inOrder && w.twice(others, names) {
-		return 0, false
+		return false
 	}
 	for _, m := range found {
-		if m.kept.below != nil {
-			seen++
-		}
 		f := frame{item: items[m.at], names: names}
 		sub, ok := m.sub.(map[string]any)
 		if !ok {
 			w.hit(f)
-			w.added = true // it can't be told
 			continue
 		}
 		n := side{}
@@ -44,7 +39,7 @@ func (w *walker) keyed(owned, kept map[string]any, old, new side) (seen int, cov
 		}
 		w.pair(f, sub, m.kept, side{items[m.at], true}, n)
 	}
-	return seen, true
+	return true
 }
 
 // owning is an item that the entry owns.

@@ -15,6 +15,34 @@ const (
 	ConditionHealthy = "Healthy"
 )
 
+// Reasons of a sync's conditions. Those of a folder that can't be rendered are the
+// renderer's: PathInvalid, DocumentInvalid, ObjectDuplicate, RenderFailed,
+// DecryptionFailed, PlaintextSecret.
+const (
+	SyncApplied            = "Applied"
+	SyncProgressing        = "Progressing"
+	SyncRetrying           = "ProgressingWithRetry"
+	SyncDependencyNotReady = "DependencyNotReady"
+	SyncDependencyCycle    = "DependencyCycle"
+	SyncReferenceMissing   = "ReferenceMissing"
+	SyncSpecInvalid        = "SpecInvalid"
+	SyncFetchFailed        = "FetchFailed"
+	SyncRefNotFound        = "RefNotFound"
+	SyncUnverified         = "Unverified"
+	SyncInvalid            = "ObjectsInvalid"
+	SyncWouldEmpty         = "WouldEmpty"
+	SyncConflict           = "Conflict"
+	SyncForbidden          = "Forbidden"
+	SyncApplyFailed        = "ApplyFailed"
+	SyncPruneFailed        = "PruneFailed"
+	SyncTimedOut           = "TimedOut"
+	SyncDrifted            = "Drifted"
+	SyncDeletionFailed     = "DeletionFailed"
+	SyncHealthy            = "Healthy"
+	SyncUnhealthy          = "Unhealthy"
+	SyncHealthUnknown      = "HealthUnknown"
+)
+
 // GitSyncStatus is what came of a sync.
 type GitSyncStatus struct {
 	// observedGeneration of the spec that the status speaks of.

@@ -62,4 +62,13 @@ const (
 	// ReasonUndecided: the gate could not tell: a review that it can't read, a
 	// look-up that failed or took too long, load that it had to shed.
 	ReasonUndecided Reason = "Undecided"
+	// ReasonDrift: a live object was not as git declares it.
+	ReasonDrift Reason = "Drift"
+	// ReasonTakeover: people owned fields of an object that git declares.
+	ReasonTakeover Reason = "Takeover"
+	// ReasonFight: somebody kept writing what the applier kept pulling back.
+	ReasonFight Reason = "Fight"
+	// ReasonHistoryRewritten: the commit that was applied last is not among the
+	// ancestors of the one that follows it.
+	ReasonHistoryRewritten Reason = "HistoryRewritten"
 )
