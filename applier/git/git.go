@@ -31,6 +31,9 @@ type Revision struct {
 	Object string
 	// Commit is the hash of the commit.
 	Commit string
+	// Tags changes whenever any tag of the remote is added, moved or removed: a signed tag
+	// may have approved the same commit.
+	Tags string
 }
 
 // Commit is one commit, without its tree.
