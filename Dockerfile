@@ -1,6 +1,8 @@
-# One image for all of Gitlatch's commands: each is a static binary at the root, chosen by `command`.
+# One image for all of Gitlatch's commands: each is a static binary at the root, chosen by `command` in a pod, or as the
+# first word:
 #
 #   docker build -t gitlatch .
+#   docker run --rm gitlatch /applier --help
 #
 # The flags are those of `make build` (Makefile, BUILDFLAGS and LDFLAGS), so that image and host build the same bytes
 # from the same source. Both bases are pinned by tag; who releases should pin them by digest as well, from a registry
@@ -22,4 +24,4 @@ LABEL org.opencontainers.image.title=gitlatch \
 COPY --from=build /out/ /
 # nonroot's number, so that runAsNonRoot can be checked.
 USER 65532:65532
-ENTRYPOINT ["/webhook"]
+# No ENTRYPOINT: a pod that forgets to say which command it is for must fail, and not become another one.

@@ -3,13 +3,13 @@ package manifests_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	psa "k8s.io/pod-security-admission/api"
@@ -33,16 +33,25 @@ func TestTheDefaultInstallIsThisAndNothingElse(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%s %s/%s", object.GetObjectKind().GroupVersionKind().Kind, accessor.GetNamespace(), accessor.GetName()))
 	}
-	want := []string{ // no ChangePolicy and no webhook configuration: nothing is governed by installing
+	want := []string{ // no ChangePolicy, no webhook configuration, no GitSync: nothing is governed or applied by installing
 		"CustomResourceDefinition /changepolicies.gitlatch.dev",
 		"CustomResourceDefinition /changerecords.gitlatch.dev",
+		"CustomResourceDefinition /gitsyncs.gitlatch.dev",
 		"Namespace /gitlatch-system",
 		"ServiceAccount gitlatch-system/gitlatch-webhook",
 		"ClusterRole /gitlatch-webhook",
 		"ClusterRoleBinding /gitlatch-webhook",
 		"Role gitlatch-system/gitlatch-webhook",
 		"RoleBinding gitlatch-system/gitlatch-webhook",
+		"ServiceAccount gitlatch-system/gitlatch-applier",
+		"ClusterRole /gitlatch-applier",
+		"ClusterRoleBinding /gitlatch-applier",
+		"Role gitlatch-system/gitlatch-applier",
+		"RoleBinding gitlatch-system/gitlatch-applier",
+		"ClusterRole /gitlatch-applier-cluster",
+		"ClusterRoleBinding /gitlatch-applier-cluster",
 		"ClusterRole /gitlatch-viewer",
+		"ClusterRole /gitlatch-operator",
 		"ClusterRole /gitlatch-reviewer",
 		"ClusterRole /gitlatch-breakglass",
 		"ClusterRole /gitlatch-administrator",
@@ -50,9 +59,12 @@ func TestTheDefaultInstallIsThisAndNothingElse(t *testing.T) {
 		"PriorityLevelConfiguration /gitlatch",
 		"FlowSchema /gitlatch",
 		"Deployment gitlatch-system/gitlatch-webhook",
+		"Deployment gitlatch-system/gitlatch-applier",
 		"Service gitlatch-system/gitlatch-webhook",
 		"PodDisruptionBudget gitlatch-system/gitlatch-webhook",
 		"NetworkPolicy gitlatch-system/gitlatch-webhook",
+		"Service gitlatch-system/gitlatch-receiver",
+		"NetworkPolicy gitlatch-system/gitlatch-applier",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("manifests/default (-want +got):\n%s", diff)
@@ -82,6 +94,27 @@ func TestPodsMeetTheRestrictedStandard(t *testing.T) {
 	for _, mode := range []string{"enforce", "audit", "warn"} {
 		if got := labels["pod-security.kubernetes.io/"+mode]; got != "restricted" {
 			t.Errorf("namespace gitlatch-system: pod security %s is %q, not restricted", mode, got)
+		}
+	}
+}
+
+// TestEveryPodSaysWhichCommandItIsFor: the image holds all of them.
+func TestEveryPodSaysWhichCommandItIsFor(t *testing.T) {
+	got := map[string][]string{}
+	for _, object := range build(t, "default") {
+		if deployment, ok := object.(*appsv1.Deployment); ok {
+			for _, container := range deployment.Spec.Template.Spec.Containers {
+				got[deployment.Name] = append(got[deployment.Name], container.Command...)
+			}
+		}
+	}
+	want := map[string][]string{"gitlatch-webhook": {"/webhook"}, "gitlatch-applier": {"/applier"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, command := range got {
+		if info, err := os.Stat("../cmd" + command[0]); err != nil || !info.IsDir() {
+			t.Errorf("there is no cmd%s: %v", command[0], err)
 		}
 	}
 }
@@ -150,71 +183,4 @@ func selects(selector, labels map[string]string) bool {
 		}
 	}
 	return len(selector) > 0
-}
-
-func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
-	objects := build(t, "default")
-	registrations := []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"}
-	kinds := []string{"changepolicies", "changerecords"}
-	read := []string{"get", "list", "watch"}
-	rule := func(group string, resources, verbs []string, names ...string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: verbs, ResourceNames: names}
-	}
-	for name, want := range map[string][]rbacv1.PolicyRule{
-		"gitlatch-webhook": {
-			rule("gitlatch.dev", []string{"changepolicies"}, read),
-			rule("gitlatch.dev", []string{"changepolicies/status"}, []string{"update"}),
-			rule("gitlatch.dev", []string{"changerecords"}, []string{"get", "list", "watch", "create", "patch"}),
-			rule("gitlatch.dev", []string{"changerecords/status"}, []string{"patch"}),
-			rule("authorization.k8s.io", []string{"subjectaccessreviews"}, []string{"create"}),
-			rule("admissionregistration.k8s.io", registrations, []string{"get", "list", "watch", "create"}),
-			rule("admissionregistration.k8s.io", registrations, []string{"update", "delete"}, "gitlatch"),
-			rule("", []string{"namespaces"}, read),
-			rule("*", []string{"*"}, []string{"get"}),
-		},
-		"gitlatch-viewer": {rule("gitlatch.dev", kinds, read)},
-		"gitlatch-reviewer": {
-			rule("gitlatch.dev", kinds, read),
-			rule("gitlatch.dev", []string{"changerecords/status"}, []string{"get", "patch"}),
-		},
-		"gitlatch-breakglass": {
-			rule("*", []string{"*"}, []string{"breakglass"}),
-			rule("gitlatch.dev", []string{"changerecords"}, read),
-		},
-		"gitlatch-administrator": { // no impersonate, escalate, bind, breakglass
-			rule("*", []string{"*"}, []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}),
-			{NonResourceURLs: []string{"*"}, Verbs: []string{"get"}},
-		},
-	} {
-		if diff := cmp.Diff(want, one[*rbacv1.ClusterRole](t, objects, name).Rules); diff != "" {
-			t.Errorf("ClusterRole %s (-want +got):\n%s", name, diff)
-		}
-	}
-	want := []rbacv1.PolicyRule{
-		rule("", []string{"secrets"}, []string{"get", "list", "watch", "update"}, "gitlatch-webhook-ca"),
-		rule("", []string{"secrets"}, []string{"create"}),
-		rule("coordination.k8s.io", []string{"leases"}, []string{"get", "update"}, "gitlatch-webhook"),
-		rule("coordination.k8s.io", []string{"leases"}, []string{"create"}),
-		rule("", []string{"events"}, []string{"create", "patch"}),
-	}
-	if diff := cmp.Diff(want, one[*rbacv1.Role](t, objects, "gitlatch-webhook").Rules); diff != "" {
-		t.Errorf("Role gitlatch-webhook (-want +got):\n%s", diff)
-	}
-}
-
-func TestOnlyTheWebhookIsBound(t *testing.T) {
-	objects := build(t, "default")
-	subject := []rbacv1.Subject{{Kind: "ServiceAccount", Name: "gitlatch-webhook", Namespace: "gitlatch-system"}}
-	for _, object := range objects {
-		switch binding := object.(type) {
-		case *rbacv1.ClusterRoleBinding:
-			if diff := cmp.Diff(subject, binding.Subjects); diff != "" || binding.RoleRef.Name != "gitlatch-webhook" {
-				t.Errorf("ClusterRoleBinding %s to %s (-want +got):\n%s", binding.Name, binding.RoleRef.Name, diff)
-			}
-		case *rbacv1.RoleBinding:
-			if diff := cmp.Diff(subject, binding.Subjects); diff != "" || binding.RoleRef.Name != "gitlatch-webhook" {
-				t.Errorf("RoleBinding %s to %s (-want +got):\n%s", binding.Name, binding.RoleRef.Name, diff)
-			}
-		}
-	}
 }

@@ -14,7 +14,8 @@ type Options struct {
 	// an error.
 	Keys Keys
 	// Encrypted leaves encrypted values as they are instead of decrypting them: only
-	// the structure is checked. For those who hold no key.
+	// the structure is checked. For those who hold no key. Text stays ENC[...], in the
+	// data of a Secret in base64; a number is 1, a truth value true.
 	Encrypted bool
 	// Helm is used where the folder holds a chart.
 	Helm Helm
@@ -87,7 +88,7 @@ const (
 // Error is one thing that is wrong, without any value.
 type Error struct {
 	Reason Reason
-	File   string // below the root of the tree
+	File   string // below the root of the tree; "" where a key given is at fault
 	Object string // such as "Secret prod/db"; "" where none is known
 	Key    string // such as "data.password"; "" where none is known
 	Err    error
@@ -100,6 +101,9 @@ func (e *Error) Error() string {
 	}
 	if e.Key != "" {
 		text += " " + e.Key
+	}
+	if text == "" {
+		return e.Err.Error() // of keys, which are in no file
 	}
 	return fmt.Sprintf("%s: %v", text, e.Err)
 }

@@ -52,12 +52,19 @@ type Object struct {
 	// Payload is what is sent to the API server: JSON with the sync's label and
 	// annotations, without [v1alpha1.AnnotationCommit].
 	Payload []byte
-	// Hash is the payload's.
+	// Hash is the payload's, without what is left to others by ignore rules.
 	Hash [sha256.Size]byte
 	// Stage is when it is applied: all of a stage before any of the next.
 	Stage int
+	// Sync is the mark of the sync that declares it, see [v1alpha1.SyncLabel].
+	Sync string
+	// Secret says that its values must not be shown: it is a Secret, or is encrypted in
+	// git.
+	Secret bool
 	// KeepsData says that git asks not to prune it.
 	KeepsData bool
+
+	ignored []pattern // what is left to others once it is there
 }
 
 // State is what the metadata of a live object say. The zero value is: not there, or
@@ -69,8 +76,9 @@ type State struct {
 	// Sync is the value of the owner mark, and Commit that of the commit annotation.
 	Sync, Commit string
 	// Hold is a digest of all that our claim on the object shows in metadata: our
-	// entry in managedFields, the entries of people, labels, annotations, finalizers
-	// and owner references. While it stays, no declared field has changed.
+	// entry in managedFields, the entries of people, and, as far as we declared them,
+	// labels, annotations, finalizers and owner references. While it stays, no declared
+	// field has changed.
 	Hold [sha256.Size]byte
 	// Held is when our entry was written last, by the API server's clock, in seconds
 	// since 1970. Within that second another write under our name would look the same.

@@ -69,6 +69,11 @@ func TestServes(t *testing.T) {
 			"--metrics-bind-address", "0", "--health-probe-bind-address", "0", "--drain", "100ms", "--replica", "webhook-0",
 		}, noEnv, io.Discard, testLog{t}, silent)
 	}()
+	eventually(t, ctx, func() bool { // or the policy would be stored before anybody looks
+		forged := "{apiVersion: gitlatch.dev/v1alpha1, kind: ChangeRecord, metadata: {name: is-anybody-there}}"
+		_, stderr, _ := c.Kubectl(ctx, "admin", forged, "create", "--dry-run=server", "--validate=false", "-f", "-")
+		return strings.Contains(stderr, "denied the request")
+	})
 	admin(enforce, "apply", "-f", "-")
 	stderr := ""
 	eventually(t, ctx, func() bool {

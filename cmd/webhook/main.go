@@ -9,11 +9,13 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/gitlatch/gitlatch/cmd/internal/program"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr, forLibraries)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr, program.ForLibraries)
 	stop()
-	os.Exit(report(err, os.Stderr))
+	os.Exit(program.Report("webhook", err, os.Stderr))
 }

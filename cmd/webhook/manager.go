@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -16,11 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/uuid"
-	coordinationv1client "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -29,38 +25,12 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/cmd/internal/program"
 	"github.com/gitlatch/gitlatch/webhook/registration"
 )
 
 // leaseName is the lease that the leader holds; the manifests grant it by name.
 const leaseName = "gitlatch-webhook"
-
-// configOf reaches the API server.
-func configOf(kubeconfig string) (*rest.Config, error) {
-	if kubeconfig == "" {
-		config, err := rest.InClusterConfig()
-		if err != nil {
-			return nil, usageError{errors.New("no kubeconfig, and this is not a pod; set --kubeconfig")}
-		}
-		return tuned(config), nil
-	}
-	if _, err := os.Stat(kubeconfig); err != nil {
-		return nil, usageError{fmt.Errorf("reading the kubeconfig: %w; check --kubeconfig", err)}
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("reading the kubeconfig %s: %w; check --kubeconfig", kubeconfig, err)}
-	}
-	return tuned(config), nil
-}
-
-// tuned takes the client's own limit away: a look-up that waits for it would be
-// a denial. The API server has fair queues, and the handlers are bounded.
-func tuned(config *rest.Config) *rest.Config {
-	config.QPS = -1
-	config.UserAgent = "gitlatch-webhook"
-	return config
-}
 
 // protobuf is for the built-in kinds, which it makes smaller and faster to read.
 func protobuf(config *rest.Config) *rest.Config {
@@ -102,7 +72,8 @@ func mapper(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMap
 // makeManager runs the caches and the loops. Its caches hold policies, our own
 // webhook configurations and the labels of namespaces, nothing else.
 func (p *parts) makeManager(context.Context) error {
-	lock, err := p.leaderLock()
+	identity := p.options.Replica + "_" + string(uuid.NewUUID())
+	lock, err := program.Lease(p.config, p.options.Namespace, leaseName, identity)
 	if err != nil {
 		return err
 	}
@@ -127,20 +98,6 @@ func (p *parts) makeManager(context.Context) error {
 		return fmt.Errorf("making the manager: %w", err)
 	}
 	return nil
-}
-
-// leaderLock is the lease of the leader, without the events that the default one
-// writes: they would need a right of their own.
-func (p *parts) leaderLock() (resourcelock.Interface, error) {
-	leases, err := coordinationv1client.NewForConfig(p.config)
-	if err != nil {
-		return nil, fmt.Errorf("making a client for leases: %w", err)
-	}
-	return &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: p.options.Namespace, Name: leaseName},
-		Client:     leases,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: p.options.Replica + "_" + string(uuid.NewUUID())},
-	}, nil
 }
 
 // newRecordCache watches the records with a label, and keeps of them what the

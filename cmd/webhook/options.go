@@ -1,16 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/gitlatch/gitlatch/cmd/internal/program"
 	"github.com/gitlatch/gitlatch/policy"
 	"github.com/gitlatch/gitlatch/webhook/registration"
 )
@@ -56,13 +55,12 @@ type Options struct {
 // parseOptions reads the command line. Its error is one line.
 func parseOptions(args []string, env func(string) string, help io.Writer) (*Options, error) {
 	o := &Options{}
-	f := flag.NewFlagSet("webhook", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
+	f := program.NewFlags("webhook")
 	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig `file`; left out: the account of the pod")
 	f.StringVar(&o.Listen, "listen", ":9443", "`host:port` to serve reviews on")
 	f.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "`host:port` to serve metrics on; 0: none")
 	f.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "`host:port` to serve /healthz and /readyz on; 0: none")
-	f.StringVar(&o.Namespace, "namespace", or(env("POD_NAMESPACE"), "gitlatch-system"), "`namespace` that Gitlatch runs in")
+	f.StringVar(&o.Namespace, "namespace", cmp.Or(env("POD_NAMESPACE"), "gitlatch-system"), "`namespace` that Gitlatch runs in")
 	f.StringVar(&o.Service, "service", "gitlatch-webhook", "`name` of the Service in front of the webhook")
 	f.IntVar(&o.ServicePort, "service-port", 443, "`port` of the Service")
 	f.StringVar(&o.URL, "webhook-url", "", "https://host:port that the API server reaches the webhook under, instead of the Service")
@@ -74,43 +72,32 @@ func parseOptions(args []string, env func(string) string, help io.Writer) (*Opti
 	f.StringVar(&o.KeyFile, "tls-key-file", "", "key of the serving certificate, PEM")
 	f.StringVar(&o.CAFile, "tls-ca-file", "", "authorities to register with it, PEM; left out: somebody else injects them")
 	f.StringVar(&o.CASecret, "ca-secret", "gitlatch-webhook-ca", "`name` of the Secret that keeps the authority of issued certificates")
-	f.StringVar(&o.Replica, "replica", or(env("POD_NAME"), hostname()), "`name` of this replica")
+	f.StringVar(&o.Replica, "replica", cmp.Or(env("POD_NAME"), program.Hostname("webhook")), "`name` of this replica")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "elect the replica that keeps the registration and ends windows")
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering after the signal to stop")
 	f.IntVar(&o.Verbosity, "v", 0, "1 logs what is allowed as well")
-	switch err := f.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		f.SetOutput(help)
-		fmt.Fprintln(help, "webhook serves Gitlatch's admission webhooks and keeps them registered.")
-		f.PrintDefaults()
+	if err := program.Parse(f, args, "webhook serves Gitlatch's admission webhooks and keeps them registered.", help); err != nil {
 		return nil, err
-	case err != nil:
-		return nil, usageError{fmt.Errorf("reading the command line: %w; webhook --help lists the flags", err)}
-	case f.NArg() > 0:
-		return nil, usageError{fmt.Errorf("reading the command line: %q is no flag; webhook --help lists the flags", f.Arg(0))}
 	}
 	return o, nil
 }
 
 // Validate says what is wrong with the options, in one line.
 func (o *Options) Validate() error {
-	for _, a := range []struct{ name, value string }{
-		{"--listen", o.Listen}, {"--metrics-bind-address", o.MetricsAddress}, {"--health-probe-bind-address", o.ProbeAddress},
-	} {
-		if a.value == "0" && a.name != "--listen" {
-			continue
-		}
-		if _, port, err := net.SplitHostPort(a.value); err != nil || port == "" {
-			return fmt.Errorf("%s %q: must be host:port, such as :9443", a.name, a.value)
-		}
-	}
-	for _, a := range []struct{ name, value string }{
-		{"--namespace", o.Namespace}, {"--service", o.Service}, {"--ca-secret", o.CASecret},
-		{"--webhook-account", o.WebhookAccount}, {"--applier-account", o.ApplierAccount}, {"--reporter-account", o.ReporterAccount},
-	} {
-		if len(validation.IsDNS1123Subdomain(a.value)) > 0 {
-			return fmt.Errorf("%s %q: must be a name, in lower case", a.name, a.value)
-		}
+	err := cmp.Or(
+		program.CheckAddress("--listen", o.Listen),
+		program.CheckAddress("--metrics-bind-address", o.MetricsAddress, "0"),
+		program.CheckAddress("--health-probe-bind-address", o.ProbeAddress, "0"),
+		program.CheckName("--namespace", o.Namespace),
+		program.CheckName("--service", o.Service),
+		program.CheckName("--ca-secret", o.CASecret),
+		program.CheckName("--webhook-account", o.WebhookAccount),
+		program.CheckName("--applier-account", o.ApplierAccount),
+		program.CheckName("--reporter-account", o.ReporterAccount),
+		program.CheckVerbosity(o.Verbosity),
+	)
+	if err != nil {
+		return err
 	}
 	switch {
 	case (o.CertFile == "") != (o.KeyFile == ""):
@@ -121,8 +108,6 @@ func (o *Options) Validate() error {
 		return errors.New("--replica: must not be empty")
 	case o.Drain < 0 || o.Drain > time.Minute:
 		return fmt.Errorf("--drain %s: must be between 0 and 1m", o.Drain)
-	case o.Verbosity < 0 || o.Verbosity > 1:
-		return fmt.Errorf("-v %d: must be 0 or 1", o.Verbosity)
 	case o.ServicePort < 1 || o.ServicePort > 65535:
 		return fmt.Errorf("--service-port %d: must be between 1 and 65535", o.ServicePort)
 	}
@@ -147,11 +132,4 @@ func (o *Options) registration() registration.Options {
 		r.Service = &registration.Service{Namespace: o.Namespace, Name: o.Service, Port: int32(o.ServicePort)}
 	}
 	return r
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

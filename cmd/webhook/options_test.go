@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+
+	"github.com/gitlatch/gitlatch/cmd/internal/program"
 )
 
 func noEnv(string) string { return "" }
@@ -59,7 +61,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			code := report(run(context.Background(), tc.args, noEnv, io.Discard, io.Discard, silent), &stderr)
+			code := program.Report("webhook", run(context.Background(), tc.args, noEnv, io.Discard, io.Discard, silent), &stderr)
 			if code != 2 || stderr.String() != tc.want {
 				t.Errorf("exit %d, %q; want 2, %q", code, stderr.String(), tc.want)
 			}
@@ -67,7 +69,7 @@ func TestMistakes(t *testing.T) {
 	}
 	t.Run("a kubeconfig that is none", func(t *testing.T) {
 		var stderr bytes.Buffer
-		code := report(run(context.Background(), []string{"--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig}, noEnv, io.Discard, io.Discard, silent), &stderr)
+		code := program.Report("webhook", run(context.Background(), []string{"--listen", "127.0.0.1:0", "--kubeconfig", kubeconfig}, noEnv, io.Discard, io.Discard, silent), &stderr)
 		if code != 2 || strings.Count(stderr.String(), "\n") != 1 || !strings.Contains(stderr.String(), "check --kubeconfig") {
 			t.Errorf("exit %d, %q; want 2 and one line", code, stderr.String())
 		}
@@ -76,7 +78,7 @@ func TestMistakes(t *testing.T) {
 
 func TestHelpIsNoMistake(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	code := report(run(context.Background(), []string{"--help"}, noEnv, &stdout, io.Discard, silent), &stderr)
+	code := program.Report("webhook", run(context.Background(), []string{"--help"}, noEnv, &stdout, io.Discard, silent), &stderr)
 	if code != 0 || stderr.Len() != 0 || !strings.Contains(stdout.String(), "-webhook-url") {
 		t.Errorf("exit %d, stderr %q, stdout %q", code, stderr.String(), stdout.String())
 	}

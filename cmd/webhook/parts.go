@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/cmd/internal/program"
 	"github.com/gitlatch/gitlatch/reporter/record"
 	"github.com/gitlatch/gitlatch/webhook"
 	"github.com/gitlatch/gitlatch/webhook/certificates"
@@ -79,7 +80,7 @@ func assemble(ctx context.Context, o *Options, listener net.Listener, l logr.Log
 }
 
 func (p *parts) makeClients(context.Context) (err error) {
-	if p.config, err = configOf(p.options.Kubeconfig); err != nil {
+	if p.config, err = program.Config(p.options.Kubeconfig, "gitlatch-webhook"); err != nil {
 		return err
 	}
 	if p.scheme, err = newScheme(); err != nil {
@@ -102,7 +103,7 @@ func (p *parts) makeCertificates(context.Context) (err error) {
 			CertFile: p.options.CertFile, KeyFile: p.options.KeyFile, CAFile: p.options.CAFile, Published: published,
 		})
 		if err != nil {
-			return usageError{err}
+			return program.UsageError{Err: err}
 		}
 	} else {
 		p.source, err = certificates.NewDynamic(certificates.DynamicOptions{

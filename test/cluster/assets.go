@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // Assets are the paths of a control plane's programs.
@@ -135,7 +137,7 @@ func sourceDir(ctx context.Context) (string, error) {
 	cmd.Env, cmd.Stderr = buildEnv(os.Environ()), &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("finding the source of %s: %w\n%s", module, err, lastLines(stderr.String(), 5))
+		return "", fmt.Errorf("finding the source of %s: %w\n%s", module, err, process.LastLines(stderr.String(), 5))
 	}
 	return strings.TrimSpace(string(out)), nil
 }

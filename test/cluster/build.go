@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // builder compiles the four programs of one nested module into one directory.
@@ -70,7 +72,7 @@ func (b builder) compile(ctx context.Context, label, name, path string) error {
 	err := cmd.Run()
 	finish(err)
 	if err != nil {
-		return fmt.Errorf("compiling %s: %w\n%s", path, err, lastLines(output.String(), 20))
+		return fmt.Errorf("compiling %s: %w\n%s", path, err, process.LastLines(output.String(), 20))
 	}
 	return os.Rename(partial, filepath.Join(b.target, name))
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // Options say how a cluster is started. The zero value is a cluster in a temporary directory that ends with its test.
@@ -44,7 +46,6 @@ type Cluster struct {
 	temporary bool
 	options   Options
 	authority *authority
-	launcher  *launcher
 
 	apiPort, etcdPort *port
 
@@ -52,7 +53,7 @@ type Cluster struct {
 	users map[string]*rest.Config
 
 	serving sync.Mutex // guards servers and stopped; held while a server starts or stops
-	servers map[Server]*process
+	servers map[Server]*process.Process
 	stopped bool
 }
 
@@ -75,7 +76,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	c := &Cluster{
 		options: options,
 		users:   map[string]*rest.Config{},
-		servers: map[Server]*process{},
+		servers: map[Server]*process.Process{},
 	}
 	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting a cluster: %w", err), c.Stop())
@@ -118,7 +119,7 @@ func (c *Cluster) prepareDir(context.Context) error {
 		return err
 	}
 	for _, server := range []Server{Etcd, APIServer, ControllerManager} {
-		pid, err := livingPid(c.dir, filepath.Join(c.dir, "run", string(server)+".pid"))
+		pid, err := process.Living(c.dir, pidFile(c.dir, server))
 		if err != nil {
 			return err
 		}
@@ -139,7 +140,6 @@ func (c *Cluster) prepareKeys(context.Context) error {
 	if c.authority, err = openAuthority(filepath.Join(c.dir, "pki")); err != nil {
 		return err
 	}
-	c.launcher = newLauncher()
 	return c.authority.serving()
 }
 

@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // shared is the cluster of the tests that leave it as it was.
@@ -75,16 +77,9 @@ func eventually(t *testing.T, what string, diff func() string) {
 // processesOf returns the pids of all processes whose arguments name the directory.
 func processesOf(t *testing.T, dir string) []int {
 	t.Helper()
-	entries, err := os.ReadDir("/proc")
+	pids, err := process.Of(dir)
 	if err != nil {
-		t.Skip("no /proc to look into")
-	}
-	var pids []int
-	for _, entry := range entries {
-		var pid int
-		if _, err := fmt.Sscan(entry.Name(), &pid); err == nil && ours(dir, pid) {
-			pids = append(pids, pid)
-		}
+		t.Fatal(err)
 	}
 	return pids
 }

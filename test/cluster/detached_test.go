@@ -122,25 +122,3 @@ func TestADetachedClusterOutlivesItsStarter(t *testing.T) {
 		t.Errorf("these processes are left: %v", pids)
 	}
 }
-
-func TestStopDirSparesAProcessThatIsNotOurs(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, "run"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	innocent := exec.Command("sleep", "60")
-	if err := innocent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer end(t, innocent)
-	pid := fmt.Sprintln(innocent.Process.Pid)
-	if err := os.WriteFile(filepath.Join(dir, "run", "etcd.pid"), []byte(pid), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := StopDir(dir); err != nil {
-		t.Error(err)
-	}
-	if !alive(innocent.Process.Pid) {
-		t.Error("it was stopped")
-	}
-}

@@ -21,5 +21,6 @@
 // Pending, and what those two would do is done by name, with their real credentials: [Cluster.MarkRunning],
 // [Cluster.MarkSucceeded], [Cluster.FinishDeletion], and the tokens of [Cluster.ServiceAccount].
 //
-// The package may import client-go and the standard library, and nothing of Gitlatch: it is what Gitlatch is tested by.
+// The package may import client-go, test/process and the standard library, and nothing else of Gitlatch: it is what
+// Gitlatch is tested by.
 package cluster

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // stopGrace is how long a server may take to end by itself. The API server waits for open watches, the controllers'
@@ -69,31 +72,46 @@ func (c *Cluster) launchLocked(ctx context.Context, server Server) error {
 	if c.stopped {
 		return fmt.Errorf("starting %s: the cluster is stopped", server)
 	}
-	if p := c.servers[server]; p != nil && p.running() {
+	if p := c.servers[server]; p.Running() {
 		return nil
 	}
-	what := command{name: string(server), dir: c.dir, detached: c.options.Detached}
+	what := process.Command{
+		Dir: c.dir, Env: process.Env(c.dir), Detached: c.options.Detached,
+		LogFile: c.LogFile(server), PIDFile: pidFile(c.dir, server),
+	}
 	switch server {
 	case Etcd:
-		what.path, what.args = c.options.Assets.Etcd, c.etcdArgs()
+		what.Path, what.Args = c.options.Assets.Etcd, c.etcdArgs()
 	case APIServer:
-		what.path, what.args = c.options.Assets.APIServer, c.apiServerArgs()
+		what.Path, what.Args = c.options.Assets.APIServer, c.apiServerArgs()
 	case ControllerManager:
-		what.path, what.args = c.options.Assets.ControllerManager, c.controllerManagerArgs()
+		what.Path, what.Args = c.options.Assets.ControllerManager, c.controllerManagerArgs()
 	default:
 		return fmt.Errorf("starting %q: no such server", server)
 	}
-	p, err := c.launcher.start(what)
+	p, err := process.Start(what)
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", server, err)
 	}
 	if err := c.awaitServer(ctx, server, p); err != nil {
-		err = fmt.Errorf("starting %s: %w; %w", server, err, p.failure())
-		p.stop(0)
+		err = fmt.Errorf("starting %s: %w; %w", server, err, failure(p))
+		p.Stop(0)
 		return err
 	}
 	c.servers[server] = p
 	return nil
+}
+
+// errAddressInUse says that another program took the port between our choosing it and the server's binding it.
+var errAddressInUse = errors.New("the address is in use")
+
+// failure explains why a server isn't what it should be.
+func failure(p *process.Process) error {
+	err := p.Failure()
+	if !p.Running() && strings.Contains(p.Said(), "address already in use") {
+		return fmt.Errorf("%w: %w", errAddressInUse, err)
+	}
+	return err
 }
 
 // StopServer stops one server, as an outage would; one that doesn't run is left so.
@@ -105,9 +123,7 @@ func (c *Cluster) KillServer(server Server) { c.end(server, 0) }
 func (c *Cluster) end(server Server, grace time.Duration) {
 	c.serving.Lock()
 	defer c.serving.Unlock()
-	if p := c.servers[server]; p != nil {
-		p.stop(grace)
-	}
+	c.servers[server].Stop(grace)
 }
 
 // StartServer starts one server again, on the port and the data that it had, and returns when it serves. One that runs
@@ -134,12 +150,7 @@ func (c *Cluster) Stop() error {
 	}
 	c.stopped = true
 	for _, server := range []Server{ControllerManager, APIServer, Etcd} {
-		if p := c.servers[server]; p != nil {
-			p.stop(stopGrace)
-		}
-	}
-	if c.launcher != nil {
-		c.launcher.close()
+		c.servers[server].Stop(stopGrace)
 	}
 	c.apiPort.release()
 	c.etcdPort.release()

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // await asks until the answer is nil, and gives up when ctx ends, with the last answer as the reason.
@@ -34,12 +36,12 @@ var errEnded = errors.New("it ended before it served")
 
 // awaitServer waits until the server answers, or has ended. The controller manager has no port to ask, and what it
 // has made in an earlier life proves nothing: its log tells.
-func (c *Cluster) awaitServer(ctx context.Context, server Server, p *process) error {
+func (c *Cluster) awaitServer(ctx context.Context, server Server, p *process.Process) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		select {
-		case <-p.exited:
+		case <-p.Exited():
 			cancel(errEnded)
 		case <-ctx.Done():
 		}
@@ -51,11 +53,11 @@ func (c *Cluster) awaitServer(ctx context.Context, server Server, p *process) er
 	return err
 }
 
-func (c *Cluster) ask(ctx context.Context, server Server, p *process) error {
+func (c *Cluster) ask(ctx context.Context, server Server, p *process.Process) error {
 	switch server {
 	case Etcd:
 		return await(ctx, "its health", func(ctx context.Context) error {
-			return get(ctx, http.DefaultClient, "http://"+c.etcdPort.address()+"/health")
+			return process.Answers(ctx, http.DefaultClient, "http://"+c.etcdPort.address()+"/health")
 		})
 	case APIServer:
 		client, err := rest.HTTPClientFor(c.Config("admin"))
@@ -64,11 +66,11 @@ func (c *Cluster) ask(ctx context.Context, server Server, p *process) error {
 		}
 		defer client.CloseIdleConnections()
 		return await(ctx, "its readiness", func(ctx context.Context) error {
-			return get(ctx, client, c.URL()+"/readyz")
+			return process.Answers(ctx, client, c.URL()+"/readyz")
 		})
 	default:
 		return await(ctx, "its controllers", func(context.Context) error {
-			if strings.Contains(p.said(), controllersBegun) {
+			if strings.Contains(p.Said(), controllersBegun) {
 				return nil
 			}
 			return errors.New("the garbage collector has not synced")
@@ -78,24 +80,6 @@ func (c *Cluster) ask(ctx context.Context, server Server, p *process) error {
 
 // controllersBegun is in what the garbage collector logs once it knows every resource; it is the last to begin.
 const controllersBegun = "ll resource monitors have synced"
-
-func get(ctx context.Context, client *http.Client, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("getting %s: %s", url, response.Status)
-	}
-	return nil
-}
 
 // awaitControllers waits for what only living controllers make.
 func (c *Cluster) awaitControllers(ctx context.Context) error {

@@ -3,84 +3,52 @@ package gitlatch
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
-	"time"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
-// StopDir stops the webhooks of the cluster whose directory this is, whoever started them, by their pid files. A pid
-// file may be stale and its number somebody else's by now, so a process is ours only when its arguments name the
+// StopDir stops Gitlatch's processes of the cluster whose directory this is, whoever started them, by their pid files. A
+// pid file may be stale and its number somebody else's by now, so a process is ours only when its arguments name the
 // directory. Nothing to stop is no error.
 func StopDir(dir string) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return fmt.Errorf("stopping Gitlatch: %w", err)
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "run", "webhook-*.pid"))
+	dir, files, err := pidFiles(dir)
 	if err != nil {
 		return fmt.Errorf("stopping Gitlatch: %w", err)
 	}
 	var errs []error
 	for _, file := range files {
-		if err := end(dir, file); err != nil {
+		if err := process.End(dir, file, stopGrace); err != nil {
 			errs = append(errs, fmt.Errorf("stopping Gitlatch: %w", err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Running says whether a webhook of the cluster whose directory this is runs.
+// Running says whether a process of Gitlatch's of the cluster whose directory this is runs.
 func Running(dir string) bool {
-	dir, err := filepath.Abs(dir)
+	dir, files, err := pidFiles(dir)
 	if err != nil {
 		return false
 	}
-	files, _ := filepath.Glob(filepath.Join(dir, "run", "webhook-*.pid")) // the pattern is a good one
 	for _, file := range files {
-		if pid, err := readPid(file); err == nil && ours(dir, pid) {
+		if pid, err := process.Living(dir, file); err == nil && pid != 0 {
 			return true
 		}
 	}
 	return false
 }
 
-func end(dir, file string) error {
-	pid, err := readPid(file)
-	if err != nil {
-		return err
+func pidFiles(dir string) (absolute string, files []string, err error) {
+	if absolute, err = filepath.Abs(dir); err != nil {
+		return "", nil, err
 	}
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		if !ours(dir, pid) {
-			break
+	for _, pattern := range []string{webhook + "-*.pid", applier + ".pid"} {
+		found, err := filepath.Glob(filepath.Join(absolute, "run", pattern))
+		if err != nil {
+			return "", nil, err
 		}
-		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("signalling %d: %w", pid, err)
-		}
-		for until := time.Now().Add(stopGrace); ours(dir, pid) && time.Now().Before(until); {
-			time.Sleep(20 * time.Millisecond)
-		}
+		files = append(files, found...)
 	}
-	if ours(dir, pid) {
-		return fmt.Errorf("process %d is still there", pid)
-	}
-	return os.Remove(file)
-}
-
-func readPid(file string) (int, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return 0, err
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(content)))
-	if err != nil || pid <= 1 {
-		return 0, fmt.Errorf("reading %s: %q is no pid", file, content)
-	}
-	return pid, nil
-}
-
-func ours(dir string, pid int) bool {
-	return strings.Contains(commandLine(pid), dir+string(filepath.Separator))
+	return absolute, files, nil
 }

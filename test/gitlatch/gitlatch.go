@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -16,11 +15,13 @@ type Gitlatch struct {
 	cluster  *cluster.Cluster
 	options  Options
 	replicas []*replica
+	applier  *Applier
 	proxy    *proxy // nil with one replica
 	sync     *cluster.Identity
 }
 
-// Install installs Gitlatch and returns when its webhooks serve and are registered. No policy is there yet.
+// Install installs Gitlatch and returns when its webhooks serve and are registered, and its applier is ready, if one is
+// asked for. No policy and no sync is there yet.
 func Install(ctx context.Context, c *cluster.Cluster, options Options) (*Gitlatch, error) {
 	options, err := options.defaulted(c)
 	if err != nil {
@@ -30,14 +31,19 @@ func Install(ctx context.Context, c *cluster.Cluster, options Options) (*Gitlatc
 	for _, step := range []struct {
 		what string
 		do   func(context.Context) error
+		not  bool
 	}{
-		{"building the webhook", g.build},
-		{"applying manifests/default", g.apply},
-		{"making the sync identity", g.makeSync},
-		{"giving the pods their identities", g.hire},
-		{"starting the webhook", g.start},
-		{"waiting for its registration", g.WaitRegistered},
+		{what: "building Gitlatch", do: g.build},
+		{what: "applying manifests/default", do: g.apply},
+		{what: "making the sync identity", do: g.makeSync},
+		{what: "giving the pods their identities", do: g.hire},
+		{what: "starting the webhook", do: g.startWebhook, not: options.NoWebhook},
+		{what: "waiting for its registration", do: g.WaitRegistered, not: options.NoWebhook},
+		{what: "starting the applier", do: g.startApplier, not: !options.Applier},
 	} {
+		if step.not {
+			continue
+		}
 		fmt.Fprintln(options.Progress, step.what)
 		if err := step.do(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("installing Gitlatch: %s: %w", step.what, err), g.Stop())
@@ -46,16 +52,29 @@ func Install(ctx context.Context, c *cluster.Cluster, options Options) (*Gitlatc
 	return g, nil
 }
 
+// build compiles what runs here and was not handed over.
 func (g *Gitlatch) build(ctx context.Context) error {
-	if g.options.Binary != "" {
-		return nil
-	}
 	dir := filepath.Join(g.cluster.Dir(), "bin")
-	g.options.Binary = filepath.Join(dir, "webhook")
-	return Build(ctx, dir, "webhook")
+	for _, program := range []struct {
+		name   string
+		wanted bool
+		path   *string
+	}{
+		{webhook, !g.options.NoWebhook, &g.options.Binary},
+		{applier, g.options.Applier, &g.options.ApplierBinary},
+	} {
+		if !program.wanted || *program.path != "" {
+			continue
+		}
+		*program.path = filepath.Join(dir, program.name)
+		if err := Build(ctx, dir, program.name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// apply does what the README says, and gives the Deployment as many replicas as are asked for.
+// apply does what the README says, and gives the Deployments as many replicas as are asked for.
 func (g *Gitlatch) apply(ctx context.Context) error {
 	root, err := Root(ctx)
 	if err != nil {
@@ -63,8 +82,9 @@ func (g *Gitlatch) apply(ctx context.Context) error {
 	}
 	for _, args := range [][]string{
 		{"apply", "-k", filepath.Join(root, "manifests", "default")},
-		{"wait", "--for=condition=Established", "--timeout=30s", "crd/changepolicies.gitlatch.dev", "crd/changerecords.gitlatch.dev"},
-		{"scale", "-n", Namespace, "deployment/" + deployment, fmt.Sprintf("--replicas=%d", g.options.Replicas)},
+		{"wait", "--for=condition=Established", "--timeout=30s",
+			"crd/changepolicies.gitlatch.dev", "crd/changerecords.gitlatch.dev", "crd/gitsyncs.gitlatch.dev"},
+		g.scale(webhook), g.scale(applier),
 	} {
 		if err := g.kubectl(ctx, "admin", "", args...); err != nil {
 			return err
@@ -75,6 +95,21 @@ func (g *Gitlatch) apply(ctx context.Context) error {
 	}
 	return g.kubectl(ctx, "admin", "", "patch", "-n", Namespace, "service", service, "--type=merge", "-p",
 		`{"spec":{"type":"ExternalName","externalName":"localhost","clusterIP":null,"clusterIPs":null,"selector":null,"ports":null}}`)
+}
+
+func (g *Gitlatch) scale(component string) []string {
+	return []string{"scale", "-n", Namespace, "deployment/gitlatch-" + component, fmt.Sprintf("--replicas=%d", g.pods(component))}
+}
+
+// pods is how many of a component's are asked for.
+func (g *Gitlatch) pods(component string) int {
+	switch {
+	case component == webhook:
+		return g.options.Replicas
+	case g.options.Applier:
+		return 1
+	}
+	return 0
 }
 
 // makeSync comes before the first policy: afterwards, nobody makes that account's pod or a token for it, which is what
@@ -88,37 +123,6 @@ func (g *Gitlatch) makeSync(ctx context.Context) error {
 // Sync is the identity that carries git's changes under [EnforceAll]. Its Login is "gitops/sync".
 func (g *Gitlatch) Sync() *cluster.Identity { return g.sync }
 
-// start readies the ports and the proxy, and starts all replicas.
-func (g *Gitlatch) start(ctx context.Context) error {
-	var backends []string
-	for _, r := range g.replicas {
-		for _, port := range []*int{&r.port, &r.metrics, &r.health} {
-			var err error
-			if *port, err = freePort(); err != nil {
-				return err
-			}
-		}
-		backends = append(backends, address(r.port))
-	}
-	frontPort := g.replicas[0].port
-	if len(g.replicas) > 1 {
-		var err error
-		if g.proxy, err = startProxy(backends); err != nil {
-			return err
-		}
-		frontPort = g.proxy.port()
-	}
-	for _, r := range g.replicas {
-		r.args = g.flags(r, frontPort)
-	}
-	for i := range g.replicas {
-		if err := g.Start(ctx, i); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // kubectl runs kubectl, and takes an exit code for an error that says what kubectl said.
 func (g *Gitlatch) kubectl(ctx context.Context, user, stdin string, args ...string) error {
 	stdout, stderr, code := g.cluster.Kubectl(ctx, user, stdin, args...)
@@ -128,17 +132,15 @@ func (g *Gitlatch) kubectl(ctx context.Context, user, stdin string, args ...stri
 	return nil
 }
 
-// Stop stops all replicas and waits until they are gone. The registration stays, as it does when pods are lost. More
-// calls do nothing.
+// Stop stops the applier and all replicas, and waits until they are gone. The registration stays, as it does when pods
+// are lost. More calls do nothing.
 func (g *Gitlatch) Stop() error {
 	var stopping sync.WaitGroup
+	if g.applier != nil {
+		stopping.Go(g.applier.terminate)
+	}
 	for _, r := range g.replicas {
-		if r.process != nil {
-			stopping.Go(func() {
-				r.process.stop(stopGrace)
-				_ = os.Remove(r.pidFile)
-			})
-		}
+		stopping.Go(r.terminate)
 	}
 	stopping.Wait()
 	if g.proxy != nil {

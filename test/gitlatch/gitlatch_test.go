@@ -3,6 +3,7 @@ package gitlatch_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,14 +75,19 @@ func TestTwoReplicasAreOneGate(t *testing.T) {
 }
 
 func TestTheAPIServerReachesTheGateThroughAService(t *testing.T) {
-	c, _ := install(t, gitlatch.Options{Service: true})
+	c, g := install(t, gitlatch.Options{Service: true})
 	wantDenied(t, c, "through a Service")
 	stdout, stderr, _ := c.Kubectl(context.Background(), "admin", "",
 		"get", "mutatingwebhookconfiguration", "gitlatch", "-o", "jsonpath={.webhooks[*].clientConfig}")
 	if !strings.Contains(stdout, `"service"`) || strings.Contains(stdout, `"url"`) {
 		t.Errorf("the registration names no Service: %s%s", stdout, stderr)
 	}
-	t.Run("and takes the sample policies", func(t *testing.T) { wantSamplesTaken(t, c) })
+	t.Run("and takes the samples", func(t *testing.T) {
+		if err := g.Apply(t.Context(), "{apiVersion: v1, kind: Namespace, metadata: {name: team-a}}"); err != nil {
+			t.Fatal(err)
+		}
+		wantSamplesTaken(t, c)
+	})
 }
 
 // wantSamplesTaken has the API server and the gate look at each sample, and store none.
@@ -91,11 +97,15 @@ func wantSamplesTaken(t *testing.T, c *cluster.Cluster) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob(filepath.Join(root, "manifests", "policies", "*.yaml"))
-	if err != nil || len(files) == 0 {
+	policies, err := filepath.Glob(filepath.Join(root, "manifests", "policies", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	syncs, err := filepath.Glob(filepath.Join(root, "manifests", "samples", "*.yaml"))
+	if err != nil || len(policies) == 0 || len(syncs) == 0 {
 		t.Fatalf("there are no samples (%v)", err)
 	}
-	for _, file := range files {
+	for _, file := range slices.Concat(policies, syncs) {
 		stdout, stderr, code := c.Kubectl(t.Context(), gitlatch.SyncLogin, "", "apply", "--server-side", "--force-conflicts",
 			"--field-manager="+gitlatch.SyncFieldManager, "--dry-run=server", "-f", file)
 		if code != 0 {

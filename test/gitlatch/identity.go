@@ -21,45 +21,56 @@ import (
 	"github.com/gitlatch/gitlatch/test/cluster"
 )
 
-// hire waits for the Deployment's Pods, has them run, as far as the control plane is concerned, and gives each replica
+// What the containers are told of their memory limits, in manifests/default.
+const (
+	webhookMemory = "216MiB"
+	applierMemory = "440MiB"
+)
+
+// hire waits for the Deployments' Pods, has them run, as far as the control plane is concerned, and gives each process
 // the token that its kubelet would have mounted.
 func (g *Gitlatch) hire(ctx context.Context) error {
 	if err := os.MkdirAll(g.options.LogDir, 0o700); err != nil {
 		return err
 	}
-	client, err := kubernetes.NewForConfig(g.cluster.Config("admin"))
-	if err != nil {
-		return err
-	}
-	pods, err := g.pods(ctx, client)
+	pods, err := g.waitPods(ctx, webhook)
 	if err != nil {
 		return err
 	}
 	for i, pod := range pods {
-		if err := g.cluster.MarkRunning(ctx, Namespace, pod.Name); err != nil {
+		r := &replica{member: g.join(fmt.Sprintf("%s-%d", webhook, i), pod.Name, webhookMemory)}
+		if err := g.login(ctx, pod, Account, r.kubeconfig); err != nil {
 			return err
 		}
-		r := g.newReplica(i, pod.Name)
-		r.kubeconfig = filepath.Join(g.cluster.Dir(), "kubeconfig", fmt.Sprintf("webhook-%d", i))
-		if err := g.login(ctx, pod, r.kubeconfig); err != nil {
-			return fmt.Errorf("making the token of pod %s: %w", pod.Name, err)
-		}
 		g.replicas = append(g.replicas, r)
+	}
+	if pods, err = g.waitPods(ctx, applier); err != nil {
+		return err
+	}
+	for _, pod := range pods {
+		g.applier = &Applier{member: g.join(applier, pod.Name, applierMemory), dataDir: filepath.Join(g.cluster.Dir(), applier)}
+		if err := g.login(ctx, pod, ApplierAccount, g.applier.kubeconfig); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// pods waits until the ReplicaSet has made exactly the Pods that were asked for.
-func (g *Gitlatch) pods(ctx context.Context, client kubernetes.Interface) ([]corev1.Pod, error) {
+// waitPods waits until the ReplicaSet of a component has made exactly the Pods that were asked for.
+func (g *Gitlatch) waitPods(ctx context.Context, component string) ([]corev1.Pod, error) {
+	client, err := kubernetes.NewForConfig(g.cluster.Config("admin"))
+	if err != nil {
+		return nil, err
+	}
 	var pods []corev1.Pod
-	err := WaitFor(ctx, 30*time.Second, "the Deployment's pods", func(ctx context.Context) error {
-		list, err := client.CoreV1().Pods(Namespace).List(ctx, metav1.ListOptions{LabelSelector: componentLabel})
+	err = WaitFor(ctx, 30*time.Second, "the "+component+"'s pods", func(ctx context.Context) error {
+		list, err := client.CoreV1().Pods(Namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=" + component})
 		if err != nil {
 			return err
 		}
 		pods = slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil })
-		if len(pods) != g.options.Replicas {
-			return fmt.Errorf("there are %d, not %d", len(pods), g.options.Replicas)
+		if want := g.pods(component); len(pods) != want {
+			return fmt.Errorf("there are %d, not %d", len(pods), want)
 		}
 		return nil
 	})
@@ -67,16 +78,28 @@ func (g *Gitlatch) pods(ctx context.Context, client kubernetes.Interface) ([]cor
 	return pods, err
 }
 
-// login asks for the token as the node does. The node's right to it follows from the pod by a graph in the API server
+// login has a pod run and makes its kubeconfig.
+func (g *Gitlatch) login(ctx context.Context, pod corev1.Pod, account, kubeconfig string) error {
+	if err := g.cluster.MarkRunning(ctx, Namespace, pod.Name); err != nil {
+		return err
+	}
+	token, err := g.token(ctx, pod, account)
+	if err != nil {
+		return fmt.Errorf("making the token of pod %s: %w", pod.Name, err)
+	}
+	return g.writeKubeconfig(kubeconfig, account, token)
+}
+
+// token asks for a pod's token as the node does. The node's right to it follows from the pod by a graph in the API server
 // that is a moment behind.
-func (g *Gitlatch) login(ctx context.Context, pod corev1.Pod, kubeconfig string) error {
+func (g *Gitlatch) token(ctx context.Context, pod corev1.Pod, account string) (string, error) {
 	node, err := kubernetes.NewForConfig(g.cluster.Config("system:node:" + cluster.NodeName))
 	if err != nil {
-		return err
+		return "", err
 	}
 	var token string
 	err = WaitFor(ctx, 10*time.Second, "a token", func(ctx context.Context) error {
-		answer, err := node.CoreV1().ServiceAccounts(Namespace).CreateToken(ctx, Account, &authenticationv1.TokenRequest{
+		answer, err := node.CoreV1().ServiceAccounts(Namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{
 			Spec: authenticationv1.TokenRequestSpec{
 				ExpirationSeconds: ptr.To[int64](24 * 60 * 60),
 				BoundObjectRef: &authenticationv1.BoundObjectReference{
@@ -90,21 +113,18 @@ func (g *Gitlatch) login(ctx context.Context, pod corev1.Pod, kubeconfig string)
 		token = answer.Status.Token
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return g.writeKubeconfig(kubeconfig, token)
+	return token, err
 }
 
-func (g *Gitlatch) writeKubeconfig(path, token string) error {
+func (g *Gitlatch) writeKubeconfig(path, account, token string) error {
 	to := g.cluster.Config("admin")
 	if len(to.CAData) == 0 {
 		return errors.New("writing a kubeconfig: the cluster has no CA")
 	}
 	config := clientcmdapi.NewConfig()
 	config.Clusters["gitlatch"] = &clientcmdapi.Cluster{Server: to.Host, CertificateAuthorityData: to.CAData}
-	config.AuthInfos[Account] = &clientcmdapi.AuthInfo{Token: token}
-	config.Contexts["gitlatch"] = &clientcmdapi.Context{Cluster: "gitlatch", AuthInfo: Account, Namespace: Namespace}
+	config.AuthInfos[account] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts["gitlatch"] = &clientcmdapi.Context{Cluster: "gitlatch", AuthInfo: account, Namespace: Namespace}
 	config.CurrentContext = "gitlatch"
 	return clientcmd.WriteToFile(*config, path)
 }

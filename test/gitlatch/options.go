@@ -12,14 +12,32 @@ import (
 const (
 	Namespace      = "gitlatch-system"
 	Account        = "gitlatch-webhook"
-	deployment     = "gitlatch-webhook"
+	ApplierAccount = "gitlatch-applier"
 	service        = "gitlatch-webhook"
 	registration   = "gitlatch"
-	componentLabel = "app.kubernetes.io/component=webhook"
+)
+
+// The commands that run in the cluster. Each is also the component of its Deployment, gitlatch-<component>, and what its
+// processes are called.
+const (
+	webhook = "webhook"
+	applier = "applier"
 )
 
 // Options say how Gitlatch is installed. The zero value is one replica, reached by URL, with the webhook's defaults.
 type Options struct {
+	// NoWebhook leaves the gate out: nothing is governed. Left out: there is one.
+	NoWebhook bool
+
+	// Applier starts the applier. Left out: its Deployment has no pods.
+	Applier bool
+
+	// ApplierFlags come after the flags that we give the applier, and so win over them.
+	ApplierFlags []string
+
+	// ApplierBinary is an applier that is built already. Left out: it is built into the cluster's directory.
+	ApplierBinary string
+
 	// Replicas is how many webhooks run. Left out: 1.
 	Replicas int
 
@@ -30,17 +48,17 @@ type Options struct {
 	// of a URL.
 	Service bool
 
-	// Flags come after the flags that we give, and so win over them.
+	// Flags come after the flags that we give the webhook, and so win over them.
 	Flags []string
 
-	// LogDir is where each replica's output goes, webhook-0.log and so on. Left out: the cluster's log directory.
+	// LogDir is where each process's output goes, webhook-0.log, applier.log and so on. Left out: the cluster's log directory.
 	LogDir string
 
 	// Binary is a webhook that is built already. Left out: it is built into the cluster's directory.
 	Binary string
 
-	// Detached lets the webhook outlive the process that starts it; [StopDir] stops it. One replica only, without a
-	// proxy, since that would have to live on as well.
+	// Detached lets webhook and applier outlive the process that starts them; [StopDir] stops them. One replica only,
+	// without a proxy, since that would have to live on as well.
 	Detached bool
 
 	// Progress is told what is done; left out, nobody is.
@@ -48,7 +66,10 @@ type Options struct {
 }
 
 func (o Options) defaulted(c *cluster.Cluster) (Options, error) {
-	if o.Replicas == 0 {
+	switch {
+	case o.NoWebhook && (o.Replicas != 0 || o.Service):
+		return o, errors.New("no webhook has no replicas and no Service")
+	case !o.NoWebhook && o.Replicas == 0:
 		o.Replicas = 1
 	}
 	if o.LogDir == "" {

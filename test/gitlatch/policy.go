@@ -25,7 +25,16 @@ const (
 )
 
 // EnforceAll is a policy under which nobody but gitops/sync writes anything, and group oncall may break glass.
-func EnforceAll() string {
+func EnforceAll() string { return enforce("") }
+
+// EnforceApplier is [EnforceAll], and Gitlatch's applier writes as well.
+func EnforceApplier() string {
+	return enforce(`  - serviceAccount: {namespace: gitlatch-system, name: gitlatch-applier}
+    fieldManagers: [gitlatch]
+`)
+}
+
+func enforce(more string) string {
 	return `apiVersion: gitlatch.dev/v1alpha1
 kind: ChangePolicy
 metadata:
@@ -39,7 +48,7 @@ spec:
   sync:
   - serviceAccount: {namespace: gitops, name: sync}
     fieldManagers: [sync]
-  operations:
+` + more + `  operations:
     exec: Deny
   breakGlass:
     allowedGroups: [oncall]

@@ -25,4 +25,15 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("finding a free port: %w", last)
 }
 
+// freePorts fills in several.
+func freePorts(ports ...*int) error {
+	for _, port := range ports {
+		var err error
+		if *port, err = freePort(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

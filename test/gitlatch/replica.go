@@ -2,40 +2,21 @@ package gitlatch
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
-	"time"
 )
 
-// stopGrace is how long a webhook may take to end by itself: it finishes what it was asked and flushes its records.
-const stopGrace = 10 * time.Second
-
-// startTimeout is far more than a start takes; a machine may be busy.
-const startTimeout = time.Minute
-
-// replica is one webhook: the Pod that it stands for, and the process that does the Pod's work.
+// replica is one webhook.
 type replica struct {
-	pod                   string
-	kubeconfig            string
-	port, metrics, health int
-	args                  []string
-	logFile, pidFile      string
-	process               *process
+	*member
+	port int
 }
 
-// flags are the webhook's. The kubeconfig's path is below the cluster's directory, by which [StopDir] knows its own.
+// flags are the webhook's.
 func (g *Gitlatch) flags(r *replica, frontPort int) []string {
-	flags := []string{
-		"--kubeconfig=" + r.kubeconfig,
-		"--namespace=" + Namespace,
-		"--listen=" + address(r.port),
-		"--metrics-bind-address=" + address(r.metrics),
-		"--health-probe-bind-address=" + address(r.health),
+	flags := append(r.member.flags(),
+		"--listen="+address(r.port),
 		"--drain=0s", // no endpoints have to go elsewhere; a test of the drain sets it
-	}
+	)
 	if g.options.Service {
 		flags = append(flags, "--service-port="+strconv.Itoa(frontPort))
 	} else {
@@ -47,71 +28,52 @@ func (g *Gitlatch) flags(r *replica, frontPort int) []string {
 	return append(flags, g.options.Flags...)
 }
 
+// startWebhook readies the ports and the proxy, and starts all replicas.
+func (g *Gitlatch) startWebhook(ctx context.Context) error {
+	var backends []string
+	for _, r := range g.replicas {
+		if err := freePorts(&r.port, &r.metrics, &r.health); err != nil {
+			return err
+		}
+		backends = append(backends, address(r.port))
+	}
+	frontPort := g.replicas[0].port
+	if len(g.replicas) > 1 {
+		var err error
+		if g.proxy, err = startProxy(backends); err != nil {
+			return err
+		}
+		frontPort = g.proxy.port()
+	}
+	for _, r := range g.replicas {
+		r.command.Path, r.command.Args = g.options.Binary, g.flags(r, frontPort)
+	}
+	for i := range g.replicas {
+		if err := g.Start(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Start starts replica i, on the ports and with the identity that it had, and returns when it serves. One that runs is
 // left so.
-func (g *Gitlatch) Start(ctx context.Context, i int) error {
-	r := g.replicas[i]
-	if r.process != nil && r.process.running() {
-		return nil
-	}
-	env := []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + g.cluster.Dir(), "TMPDIR=" + g.cluster.Dir(),
-		"POD_NAME=" + r.pod, "POD_NAMESPACE=" + Namespace, "GOMEMLIMIT=216MiB",
-	}
-	var err error
-	r.process, err = launch(g.options.Binary, r.args, env, r.logFile, r.pidFile, g.options.Detached)
-	if err != nil {
-		return fmt.Errorf("starting webhook %d: %w", i, err)
-	}
-	err = WaitFor(ctx, startTimeout, fmt.Sprintf("webhook %d to serve", i), func(ctx context.Context) error {
-		if !r.process.running() {
-			return nil // told below: there is no use in asking on
-		}
-		return ready(ctx, "http://"+address(r.health)+"/readyz")
-	})
-	if !r.process.running() {
-		err = fmt.Errorf("webhook %d ended (%v)", i, r.process.err)
-	}
-	if err != nil {
-		return fmt.Errorf("%w; its log (%s) ends:\n%s", err, r.logFile, lastLines(r.logFile, 15))
-	}
-	return nil
-}
-
-func ready(ctx context.Context, url string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("getting %s: %s", url, response.Status)
-	}
-	return nil
-}
+func (g *Gitlatch) Start(ctx context.Context, i int) error { return g.replicas[i].start(ctx) }
 
 // Kill ends replica i with SIGKILL, as a node that is lost would.
-func (g *Gitlatch) Kill(i int) { g.replicas[i].process.stop(0) }
+func (g *Gitlatch) Kill(i int) { g.replicas[i].kill() }
 
 // Terminate ends replica i as an eviction does, and returns when it is gone.
-func (g *Gitlatch) Terminate(i int) { g.replicas[i].process.stop(stopGrace) }
+func (g *Gitlatch) Terminate(i int) { g.replicas[i].terminate() }
 
 // Replicas is how many there are.
 func (g *Gitlatch) Replicas() int { return len(g.replicas) }
 
 // PID is the process of replica i.
-func (g *Gitlatch) PID(i int) int { return g.replicas[i].process.pid }
+func (g *Gitlatch) PID(i int) int { return g.replicas[i].process.PID() }
 
 // MetricsURL is where replica i shows its metrics.
-func (g *Gitlatch) MetricsURL(i int) string {
-	return "http://" + address(g.replicas[i].metrics) + "/metrics"
-}
+func (g *Gitlatch) MetricsURL(i int) string { return g.replicas[i].metricsURL() }
 
 // URL is where replica i serves admission, past the proxy.
 func (g *Gitlatch) URL(i int) string { return "https://" + address(g.replicas[i].port) }
@@ -120,19 +82,4 @@ func (g *Gitlatch) URL(i int) string { return "https://" + address(g.replicas[i]
 func (g *Gitlatch) Binary() string { return g.options.Binary }
 
 // Logs returns what replica i has written over all its starts.
-func (g *Gitlatch) Logs(i int) string {
-	content, err := os.ReadFile(g.replicas[i].logFile)
-	if err != nil {
-		return err.Error()
-	}
-	return string(content)
-}
-
-func (g *Gitlatch) newReplica(i int, pod string) *replica {
-	name := "webhook-" + strconv.Itoa(i)
-	return &replica{
-		pod:     pod,
-		logFile: filepath.Join(g.options.LogDir, name+".log"),
-		pidFile: filepath.Join(g.cluster.Dir(), "run", name+".pid"),
-	}
-}
+func (g *Gitlatch) Logs(i int) string { return g.replicas[i].logs() }

@@ -75,6 +75,9 @@ func TestTheImageHoldsNothingElse(t *testing.T) {
 			t.Errorf("the last stage of the Dockerfile has no %q", want)
 		}
 	}
+	if strings.Contains(final, "\nENTRYPOINT ") || strings.Contains(final, "\nCMD ") {
+		t.Error("the image starts a command that nobody named; it holds several")
+	}
 	if strings.Contains(final, "\nRUN ") {
 		t.Error("the last stage of the Dockerfile runs something; there is no shell to run it")
 	}

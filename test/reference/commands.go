@@ -23,6 +23,7 @@ func commands() error {
 		calls       [][]string
 	}{
 		{"webhook", "webhook", [][]string{{"webhook", "--help"}}},
+		{"applier", "applier", [][]string{{"applier", "--help"}}},
 		{"kubectl-gitlatch", "kubectl gitlatch", [][]string{
 			{"kubectl-gitlatch", "--help"},
 			{"kubectl-gitlatch", "records", "list", "--help"},

@@ -1,0 +1,141 @@
+package applier
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gitlatch/gitlatch/applier/live"
+	"github.com/gitlatch/gitlatch/reporter/record"
+)
+
+// applied takes in what an apply of the run returned, so that its echo in the watch is
+// not taken for somebody's write.
+func (k *keeper) applied(o *live.Object, r live.Result) {
+	k.mu.Lock()
+	e := k.kept[o.Key]
+	if e == nil || k.life == nil {
+		k.mu.Unlock()
+		return
+	}
+	if e.hash != o.Hash {
+		e.since = k.clock.Now()
+	}
+	e.hash, e.note, e.stopped, e.lost = o.Hash, cmp.Or(r.State.Commit, k.note), false, false
+	k.left(o.Key, e, r.State)
+	noted := e.noted
+	e.noted = nil
+	l := k.life
+	k.mu.Unlock()
+	if len(noted) > 0 || len(k.watch.Unresolved(k.placeOf(o.Key))) > 0 {
+		l.group.Go(func() { k.settle(l.ctx, o.Key, verdict{reverted: len(noted) > 0, at: k.clock.Now(), noted: noted}) })
+	}
+}
+
+// left remembers the state in which we left an object, unless somebody has written it
+// since. k.mu is held.
+func (k *keeper) left(key live.Key, e *kept, s live.State) {
+	e.state = s
+	if newer(s, e.seen) || same(s, e.seen) {
+		e.seen = s
+		k.calmed(e)
+		return
+	}
+	k.stir(key, e)
+}
+
+// calmed: the object is as we left it. k.mu is held.
+func (k *keeper) calmed(e *kept) {
+	e.moved, e.drifted, e.release = time.Time{}, false, false
+}
+
+// same says that no declared field can have changed between two states.
+func same(a, b live.State) bool { return a.UID == b.UID && a.Hold == b.Hold }
+
+// newer says that a is of the same object as b, and not before it. Versions of one
+// object are numbers that grow (Kubernetes API concepts, "Resource versions").
+func newer(a, b live.State) bool {
+	if b.UID == "" {
+		return true
+	}
+	x, err := strconv.ParseUint(a.ResourceVersion, 10, 64)
+	y, err2 := strconv.ParseUint(b.ResourceVersion, 10, 64)
+	return a.UID != "" && err == nil && err2 == nil && x >= y
+}
+
+// unchanged says that the object is applied as it is declared: what others do to it is
+// the keeper's, and the run needs no call.
+func (k *keeper) unchanged(o *live.Object) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.kept[o.Key]
+	return e != nil && e.hash == o.Hash && !e.lost && k.life != nil
+}
+
+// known is what was seen of an object last.
+func (k *keeper) known(key live.Key) (live.State, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.kept[key]
+	if e == nil || e.seen.UID == "" {
+		return live.State{}, false
+	}
+	return e.seen, true
+}
+
+// expect forgets an object that the run is about to delete.
+func (k *keeper) expect(key live.Key) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e := k.kept[key]; e != nil {
+		k.calm(e)
+		delete(k.kept, key)
+	}
+}
+
+// activity counts what was seen to happen to the declared objects.
+func (k *keeper) activity() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.events
+}
+
+// drifted lists what differs from git and is only reported, in order.
+func (k *keeper) drifted() []live.Key {
+	return k.those(func(e *kept) bool { return e.drifted })
+}
+
+// fights lists the objects that somebody else keeps writing, in order.
+func (k *keeper) fights() []live.Key {
+	return k.those(func(e *kept) bool { return e.fight != nil && e.fight.on })
+}
+
+func (k *keeper) those(is func(*kept) bool) []live.Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var keys []live.Key
+	for key, e := range k.kept {
+		if is(e) {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b live.Key) int { return strings.Compare(a.String(), b.String()) })
+	return keys
+}
+
+// placeOf is where records find an object.
+func (k *keeper) placeOf(key live.Key) record.Place {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.placeLocked(key)
+}
+
+func (k *keeper) placeLocked(key live.Key) record.Place {
+	p := record.Place{Group: key.Group, Resource: k.resources[groupKind(key)].Resource, Namespace: key.Namespace, Name: key.Name}
+	if isNamespace(key) {
+		p.Namespace = key.Name
+	}
+	return p
+}

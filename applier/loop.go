@@ -1,0 +1,229 @@
+package applier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/applier/git"
+	"github.com/gitlatch/gitlatch/applier/live"
+)
+
+// loop reconciles GitSyncs, each by one run at a time.
+type loop struct {
+	client       client.Client
+	repositories *git.Store
+	clusters     *clusters
+	references   *references
+	claims       *claims
+	keeping      *keeping
+	records      records
+	events       events
+	metrics      *metrics
+	clock        clock.WithTicker
+	kubeVersion  string
+	workers      chan struct{} // one slot for each object that may be applied at a time
+
+	mu     sync.Mutex
+	states map[types.NamespacedName]*state
+}
+
+// state is what is remembered of a sync between runs. Losing it costs time only.
+type state struct {
+	keeper      *keeper
+	identity    string // whose rights cluster uses
+	cluster     *live.Cluster
+	judgement   judgement
+	rendered    rendered
+	established map[live.Key]bool // CRDs
+	failures    int               // in a row
+	healthy     bool
+	healthAt    uint64 // the keeper's activity when health was last looked at
+	healthTries int
+
+	mu sync.Mutex // over the tally of the run
+}
+
+// Waits between runs.
+const (
+	firstRetry  = time.Second
+	longRetry   = time.Minute
+	healthEvery = 2 * time.Second
+	healthSlow  = 30 * time.Second
+)
+
+// Reconcile takes one sync as far as it goes.
+func (l *loop) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	stored := &v1alpha1.GitSync{}
+	if err := l.client.Get(ctx, request.NamespacedName, stored); err != nil {
+		if apierrors.IsNotFound(err) {
+			l.forget(request.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("getting GitSync %s: %w", request.NamespacedName, err)
+	}
+	r := &run{
+		loop: l, key: request.NamespacedName, state: l.state(request.NamespacedName),
+		sync: stored.DeepCopy(), saved: stored, listed: map[kind]map[live.Key]live.State{}, log: logr.FromContextOrDiscard(ctx),
+	}
+	switch {
+	case !stored.DeletionTimestamp.IsZero():
+		return r.delete(ctx)
+	case stored.Spec.Suspend:
+		return ctrl.Result{}, r.rest(ctx)
+	case controllerutil.AddFinalizer(r.sync, v1alpha1.FinalizerSync):
+		if err := l.client.Patch(ctx, r.sync, client.MergeFrom(stored)); err != nil {
+			return ctrl.Result{}, fmt.Errorf("adding the finalizer to GitSync %s: %w", r.key, err)
+		}
+		r.saved = r.sync.DeepCopy()
+	}
+	return r.once(ctx)
+}
+
+// once takes the steps within the time limit and writes down what came of it.
+func (r *run) once(ctx context.Context) (ctrl.Result, error) {
+	requested := r.sync.Annotations[v1alpha1.AnnotationRequestedAt]
+	limited, cancel := context.WithTimeout(ctx, r.timeout())
+	defer cancel()
+	err := r.enter(limited)
+	if err == nil {
+		err = r.walk(limited)
+	}
+	if ctx.Err() != nil {
+		return ctrl.Result{}, nil // the process ends; the next one goes on
+	}
+	if err != nil && r.revision.Commit != "" {
+		r.claims.attempted(r.key, r.revision.Commit)
+	}
+	r.sync.Status.LastHandledReconcileAt = requested
+	r.conclusion(err)
+	r.metrics.run(err)
+	if err := r.save(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: r.next(err)}, nil
+}
+
+// enter finds the cluster under the identity that the spec asks for.
+func (r *run) enter(ctx context.Context) error {
+	if err := live.CheckIgnore(r.sync.Spec.Ignore); err != nil {
+		return stalled(v1alpha1.SyncSpecInvalid, err)
+	}
+	identity, err := r.clusters.identity(ctx, r.sync)
+	if err != nil {
+		return err
+	}
+	if r.state.cluster, err = r.clusters.of(identity); err != nil {
+		return failing(v1alpha1.SyncApplyFailed, err)
+	}
+	r.state.identity, r.cluster = identity.String(), r.state.cluster
+	k := r.state.keeper
+	k.mode(r.sync.Spec.Drift, identity.namespaced())
+	k.forcing(r.sync.Spec.Force)
+	if r.sync.Status.ObservedGeneration == r.sync.Generation {
+		k.resume(r.sync.Status.LastAppliedCommit)
+	} else {
+		k.resume("") // with another spec the same commit may declare something else
+	}
+	return nil
+}
+
+// rest stops everything of a suspended sync, and leaves its status as it was.
+func (r *run) rest(ctx context.Context) error {
+	r.state.keeper.suspend()
+	r.state.failures = 0
+	r.suspended()
+	return r.save(ctx)
+}
+
+// next is how long until the sync is looked at again without anybody asking.
+func (r *run) next(err error) time.Duration {
+	interval := r.interval()
+	interval += time.Duration(rand.Int64N(int64(interval/20) + 1)) // so that syncs don't march in step
+	if err == nil {
+		r.state.failures = 0
+		switch {
+		case r.tally.held > 0:
+			return min(interval, pruneRetry)
+		case r.state.healthy:
+			r.state.healthTries = 0
+			return interval
+		}
+		r.state.healthTries++
+		if r.state.healthTries > 30 {
+			return min(interval, healthSlow)
+		}
+		return min(interval, healthEvery)
+	}
+	var f *failure
+	if errors.As(err, &f) && f.stalled {
+		return interval
+	} else if f != nil && f.retry > 0 {
+		return min(interval, f.retry)
+	}
+	r.state.failures++
+	return min(firstRetry<<min(r.state.failures-1, 10), longRetry)
+}
+
+// save writes the status where it differs from what is stored.
+func (r *run) save(ctx context.Context) error {
+	if sameStatus(&r.saved.Status, &r.sync.Status) {
+		return nil
+	}
+	written := r.sync.DeepCopy()
+	if err := r.client.Status().Patch(ctx, written, client.MergeFrom(r.saved)); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil // deleted meanwhile, which the next event says
+		}
+		return fmt.Errorf("writing the status of GitSync %s: %w", r.key, err)
+	}
+	r.saved = written
+	return nil
+}
+
+func (l *loop) state(key types.NamespacedName) *state {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.states[key]
+	if s == nil {
+		s = &state{keeper: l.keeping.newKeeper(key), established: map[live.Key]bool{}}
+		l.states[key] = s
+	}
+	return s
+}
+
+// forget drops what is remembered of a sync that is gone.
+func (l *loop) forget(key types.NamespacedName) {
+	l.mu.Lock()
+	s := l.states[key]
+	delete(l.states, key)
+	l.mu.Unlock()
+	if s != nil {
+		s.keeper.stop()
+	}
+	l.claims.forget(key)
+	l.references.forget(key)
+}
+
+// stopAll ends every keeper, when the process does.
+func (l *loop) stopAll() {
+	l.mu.Lock()
+	states := maps.Clone(l.states)
+	l.mu.Unlock()
+	for _, s := range states {
+		s.keeper.stop()
+	}
+}

@@ -1,0 +1,144 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apilabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+// explainsFor is how long ago an admitted deletion may be and still explain that an
+// object is gone whose uid is not known.
+const explainsFor = 10 * time.Minute
+
+// actsKey is what is asked together.
+type actsKey struct {
+	namespace, kind string
+	changes         bool // of declared fields, which wait for git; else deletions, creations and additions
+}
+
+// Admission finds the record under which the gate admitted what a drift shows; nil
+// says that there is none. The gate writes the record before the write is stored, so
+// that who asks after having seen the write does not ask too early.
+func (w *Watch) Admission(ctx context.Context, d *Drift) (*v1alpha1.ChangeRecord, error) {
+	place := d.place()
+	key := actsKey{namespace: place.Namespace, kind: d.Request.Kind, changes: d.Request.Operation == operationUpdate && d.ofDeclared()}
+	found, err := w.acts.get(ctx, key, func(ctx context.Context) ([]v1alpha1.ChangeRecord, error) { return w.admitted(ctx, key) })
+	if err != nil {
+		return nil, fmt.Errorf("looking for the admission of what changed %s %s/%s: %w", d.Request.Kind, d.Request.Namespace, d.Request.Name, err)
+	}
+	entry := d.entry()
+	mine := build("", &entry)
+	var best *v1alpha1.ChangeRecord
+	for i := range found {
+		rec := &found[i]
+		if at, ok := PlaceOf(rec); !ok || at != place || !w.explains(rec, d, mine) {
+			continue
+		}
+		if best == nil || Seen(rec).After(Seen(best)) {
+			best = rec
+		}
+	}
+	return best.DeepCopy(), nil
+}
+
+// ofDeclared says that a declared field is among the changes: git says what it is to be.
+func (d *Drift) ofDeclared() bool {
+	return slices.ContainsFunc(d.Changes, func(c Change) bool { return c.HasTo })
+}
+
+// admitted lists what the gate let through.
+func (w *Watch) admitted(ctx context.Context, key actsKey) ([]v1alpha1.ChangeRecord, error) {
+	selected := apilabels.NewSelector()
+	for _, want := range []struct {
+		label  string
+		values []string
+	}{
+		{v1alpha1.LabelOutcome, []string{string(v1alpha1.OutcomeFlagged), string(v1alpha1.OutcomeBreakGlass)}},
+		{v1alpha1.LabelKind, []string{LabelValue(key.kind), "Scale"}},
+		{v1alpha1.LabelNamespace, []string{LabelValue(key.namespace)}},
+		{v1alpha1.LabelUnresolved, []string{Unresolved}},
+	} {
+		if want.label == v1alpha1.LabelNamespace && key.namespace == "" || want.label == v1alpha1.LabelUnresolved && !key.changes {
+			continue
+		}
+		requirement, err := apilabels.NewRequirement(want.label, selection.In, want.values)
+		if err != nil {
+			return nil, err
+		}
+		selected = selected.Add(*requirement)
+	}
+	var out []v1alpha1.ChangeRecord
+	next := ""
+	for {
+		var page v1alpha1.ChangeRecordList
+		err := w.Client.List(ctx, &page, client.MatchingLabelsSelector{Selector: selected}, client.Limit(pageSize), client.Continue(next))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, page.Items...)
+		if next = page.Continue; next == "" {
+			return out, nil
+		}
+	}
+}
+
+// explains tells whether a record is of the act that led to the drift.
+func (w *Watch) explains(rec *v1alpha1.ChangeRecord, d *Drift, mine *v1alpha1.ChangeRecord) bool {
+	r := rec.Spec.Request
+	if r.Operation != d.Request.Operation || rec.Status.Phase == v1alpha1.PhaseNotPersisted || rec.Status.Resolution != nil {
+		return false
+	}
+	switch r.Operation {
+	case operationUpdate:
+		return leadsTo(rec, mine)
+	case operationDelete:
+		if d.Target != nil && d.Target.UID != "" && targetUID(rec) != "" {
+			return targetUID(rec) == d.Target.UID && r.Subresource == ""
+		}
+		return r.Subresource == "" && w.Clock.Since(LastSeen(rec)) < explainsFor
+	case operationCreate:
+		return r.Subresource == "" && d.Target != nil
+	}
+	return false
+}
+
+// leadsTo tells whether what a record's request set is what a drift found, as far
+// as both show it.
+func leadsTo(rec, drift *v1alpha1.ChangeRecord) bool {
+	for _, c := range rec.Spec.Changes {
+		for _, found := range drift.Spec.Changes {
+			switch {
+			case c.Path == found.Path && shown(c.To) && shown(found.From):
+				if c.To == found.From {
+					return true
+				}
+			case c.Path == Unlisted, overlap(c.Path, found.Path):
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// overlap tells that one path is the other, or lies in it.
+func overlap(a, b string) bool {
+	a, b = strings.TrimSuffix(a, ellipsis), strings.TrimSuffix(b, ellipsis)
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	rest, ok := strings.CutPrefix(a, b)
+	return ok && b != "" && startsStep(rest)
+}
+
+// shown tells that a value is neither hidden nor cut.
+func shown(text string) bool {
+	return !strings.Contains(text, redacted) && !strings.HasSuffix(text, ellipsis)
+}

@@ -1,0 +1,41 @@
+package record
+
+import (
+	"context"
+	"fmt"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+)
+
+// Hidden are the two sides of a change whose values must not be shown.
+func Hidden(from, to any, both bool) (any, any) { return hide(from, to, both) }
+
+// Declares says that what a record's write had set is what is declared by now, as far
+// as the record shows it. at finds a declared value.
+func (k *Keeper) Declares(ctx context.Context, name string, at func(path string) (any, bool)) (bool, error) {
+	rec := &v1alpha1.ChangeRecord{}
+	if err := k.Store.Get(ctx, client.ObjectKey{Name: name}, rec); err != nil {
+		if gone(err) {
+			return false, nil
+		}
+		return false, fmt.Errorf("reading record %s: %w", name, err)
+	}
+	if rec.Spec.Request.Operation == operationDelete {
+		return false, nil
+	}
+	for _, c := range rec.Spec.Changes {
+		set := c.To
+		if rec.Spec.Outcome == v1alpha1.OutcomeDrift { // its changes lead back
+			set = c.From
+		}
+		if !c.Declared || c.Path == Unlisted || !shown(set) {
+			continue
+		}
+		if v, has := at(c.Path); text(v, has) != set {
+			return false, nil
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,97 @@
+package gitlatch
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gitlatch/gitlatch/test/process"
+)
+
+// stopGrace is how long a process may take to end by itself: it finishes what it was asked and flushes its records.
+const stopGrace = 10 * time.Second
+
+// startTimeout is far more than a start takes; a machine may be busy.
+const startTimeout = time.Minute
+
+// member is the Pod that a process stands for, and the process that does the Pod's work.
+type member struct {
+	name            string // "webhook-0", "applier"
+	pod             string
+	kubeconfig      string
+	metrics, health int
+	command         process.Command
+	process         *process.Process
+}
+
+// join makes the member of a pod. The kubeconfig's path is below the cluster's directory, by which [StopDir] knows its
+// own.
+func (g *Gitlatch) join(name, pod, memoryLimit string) *member {
+	dir := g.cluster.Dir()
+	return &member{
+		name: name, pod: pod,
+		kubeconfig: filepath.Join(dir, "kubeconfig", name),
+		command: process.Command{
+			Dir:      filepath.Join(dir, "run"),
+			Env:      append(process.Env(dir), "POD_NAME="+pod, "POD_NAMESPACE="+Namespace, "GOMEMLIMIT="+memoryLimit),
+			LogFile:  filepath.Join(g.options.LogDir, name+".log"),
+			PIDFile:  filepath.Join(dir, "run", name+".pid"),
+			Detached: g.options.Detached,
+		},
+	}
+}
+
+// flags that every command has.
+func (m *member) flags() []string {
+	return []string{
+		"--kubeconfig=" + m.kubeconfig,
+		"--namespace=" + Namespace,
+		"--metrics-bind-address=" + address(m.metrics),
+		"--health-probe-bind-address=" + address(m.health),
+	}
+}
+
+// start starts the process, with the ports and the identity that it had, and returns when it is ready. One that runs is
+// left so.
+func (m *member) start(ctx context.Context) error {
+	if m.process.Running() {
+		return nil
+	}
+	var err error
+	if m.process, err = process.Start(m.command); err != nil {
+		return fmt.Errorf("starting %s: %w", m.name, err)
+	}
+	err = WaitFor(ctx, startTimeout, m.name+" to be ready", func(ctx context.Context) error {
+		if !m.process.Running() {
+			return nil // told below: there is no use in asking on
+		}
+		return process.Answers(ctx, http.DefaultClient, "http://"+address(m.health)+"/readyz")
+	})
+	switch {
+	case !m.process.Running():
+		return fmt.Errorf("starting %s (%s): %w", m.name, m.command.LogFile, m.process.Failure())
+	case err != nil:
+		return fmt.Errorf("%w; %w", err, m.process.Failure())
+	}
+	return nil
+}
+
+// kill ends the process as a node that is lost would.
+func (m *member) kill() { m.process.Stop(0) }
+
+// terminate ends the process as an eviction does, and returns when it is gone.
+func (m *member) terminate() { m.process.Stop(stopGrace) }
+
+func (m *member) metricsURL() string { return "http://" + address(m.metrics) + "/metrics" }
+
+// logs are what it has written over all its starts.
+func (m *member) logs() string {
+	content, err := os.ReadFile(m.command.LogFile)
+	if err != nil {
+		return err.Error()
+	}
+	return string(content)
+}
