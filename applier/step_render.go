@@ -1,6 +1,7 @@
 package applier
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -49,6 +50,7 @@ func (r *run) render(ctx context.Context) error {
 	}
 	objects, err := r.cluster.Prepare(set.Objects, live.Preparation{
 		Mark: v1alpha1.SyncLabel(r.key.Namespace, r.key.Name), Namespace: namespace, Ignore: r.sync.Spec.Ignore,
+		Repository: r.sync.Spec.URL, Ref: refName(&r.sync.Spec.Ref),
 	})
 	if err != nil {
 		// A kind that the API server does not know may come with another sync, so this is
@@ -66,8 +68,8 @@ func (r *run) renderOptions(ctx context.Context) (desired.Options, error) {
 	if h := spec.Helm; h != nil {
 		o.Helm.ValuesFiles = h.ValuesFiles
 		o.Helm.KubeVersion = h.KubeVersion
-		o.Helm.ReleaseName = either(h.ReleaseName, r.sync.Name)
-		o.Helm.Namespace = either(h.Namespace, r.sync.Namespace)
+		o.Helm.ReleaseName = cmp.Or(h.ReleaseName, r.sync.Name)
+		o.Helm.Namespace = cmp.Or(h.Namespace, r.sync.Namespace)
 	}
 	if o.Helm.KubeVersion == "" {
 		o.Helm.KubeVersion = r.kubeVersion
@@ -85,8 +87,9 @@ func (r *run) renderBasis(o desired.Options) ([sha256.Size]byte, error) {
 	basis, err := json.Marshal(struct {
 		Commit, Identity string
 		Options          desired.Options
+		Source           string
 		Ignore           []v1alpha1.IgnoreRule
-	}{r.revision.Commit, r.state.identity, o, r.sync.Spec.Ignore})
+	}{r.revision.Commit, r.state.identity, o, v1alpha1.Source(r.sync.Spec.URL, "", refName(&r.sync.Spec.Ref)), r.sync.Spec.Ignore})
 	if err != nil {
 		return [sha256.Size]byte{}, fmt.Errorf("digesting the render's options: %w", err)
 	}
@@ -106,11 +109,9 @@ func (r *run) renderFailure(err error) error {
 	return stalled(reason, err)
 }
 
-func either(s, otherwise string) string {
-	if s != "" {
-		return s
-	}
-	return otherwise
+// refName is what the spec follows, as people write it; "" is the remote's HEAD.
+func refName(ref *v1alpha1.GitRef) string {
+	return cmp.Or(ref.Branch, ref.Tag, ref.Semver, ref.Commit)
 }
 
 // prepare refuses what would empty the cluster by mistake: a repository that was
@@ -156,7 +157,7 @@ func (r *run) prepare(context.Context) error {
 
 func isNamespace(k live.Key) bool { return k.Group == "" && k.Kind == "Namespace" }
 
-func pathOf(sync *v1alpha1.GitSync) string { return either(sync.Spec.Path, "the repository's root") }
+func pathOf(sync *v1alpha1.GitSync) string { return cmp.Or(sync.Spec.Path, "the repository's root") }
 
 // pruning: what left git is deleted.
 func (r *run) pruning() bool { return r.sync.Spec.Prune == nil || *r.sync.Spec.Prune }

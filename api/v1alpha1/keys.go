@@ -21,7 +21,8 @@ const (
 	// LabelSync, on an applied object, names the sync that declares it, see
 	// [SyncLabel].
 	LabelSync = "gitlatch.dev/sync"
-	// AnnotationSource, on an applied object, is the file in git that declares it.
+	// AnnotationSource, on an applied object, is where in git it is declared, see
+	// [Source].
 	AnnotationSource = "gitlatch.dev/source"
 	// AnnotationCommit, on an applied object, is the commit that changed it last, as
 	// the applier saw it: its hash and, in quotes, its subject.

@@ -4,8 +4,12 @@ import "strings"
 
 // Source is the value of [AnnotationSource]: the repository, the file and the ref in
 // one line, "https://git.example/ops.git//clusters/prod/web.yaml?ref=main". ref is
-// left out where the remote's HEAD is followed.
+// left out where the remote's HEAD is followed, and the repository where it is not
+// known.
 func Source(repository, file, ref string) string {
+	if repository == "" {
+		return file
+	}
 	text := repository + "//" + file
 	if ref != "" {
 		text += "?ref=" + ref
@@ -13,7 +17,8 @@ func Source(repository, file, ref string) string {
 	return text
 }
 
-// ParseSource takes a value of [AnnotationSource] apart; ok is false where it is none.
+// ParseSource takes a value of [AnnotationSource] apart; ok is false where it is none,
+// or names no repository.
 func ParseSource(source string) (repository, file, ref string, ok bool) {
 	scheme, rest, ok := strings.Cut(source, "://")
 	if !ok {
@@ -29,4 +34,12 @@ func ParseSource(source string) (repository, file, ref string, ok bool) {
 		file, ref = file[:at], file[at+len("?ref="):]
 	}
 	return repository, file, ref, file != "" && rest[:at] != ""
+}
+
+// SourceFile is the file that a value of [AnnotationSource] names.
+func SourceFile(source string) string {
+	if _, file, _, ok := ParseSource(source); ok {
+		return file
+	}
+	return source
 }

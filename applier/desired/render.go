@@ -128,7 +128,8 @@ func (r rendering) shown(ctx context.Context, tree fs.FS, in *reader, err error)
 		r.unchecked = true
 		_, closed = r.objects(newReader(ctx, src))
 	}
-	if closed != nil {
+	var e *Error
+	if closed != nil && !(errors.As(closed, &e) && e.Reason == ReasonDecryption) { // which is only for want of the keys
 		return closed
 	}
 	return &Error{Reason: ReasonRender, File: r.options.Path,

@@ -17,6 +17,9 @@ type Preparation struct {
 	Mark string
 	// Namespace of namespaced objects that name none. Left out: "default".
 	Namespace string
+	// Repository and Ref are where the files are, for the annotation of the source. Left
+	// out: it names the file alone.
+	Repository, Ref string
 	// Ignore rules of the sync.
 	Ignore []v1alpha1.IgnoreRule
 }
@@ -83,7 +86,7 @@ func (s *scopes) prepare(d *desired.Object, p Preparation, rules []ignoreRule) (
 		o.Namespace = p.Namespace
 	}
 	o.ignored = ignored(rules, o.Key)
-	content, err := o.clean(d.Object)
+	content, err := o.clean(d.Object, p)
 	if err != nil {
 		return Object{}, refuse(d, desired.ReasonDocument, err)
 	}
@@ -100,7 +103,7 @@ func groupKind(gvk schema.GroupVersionKind) string {
 func isSecret(group, kind string) bool { return group == "" && kind == "Secret" }
 
 // clean returns the object with our marks and without what only a live one has.
-func (o *Object) clean(declared map[string]any) (map[string]any, error) {
+func (o *Object) clean(declared map[string]any, p Preparation) (map[string]any, error) {
 	content := maps.Clone(declared)
 	delete(content, "status")
 	meta, _ := content["metadata"].(map[string]any)
@@ -117,7 +120,7 @@ func (o *Object) clean(declared map[string]any) (map[string]any, error) {
 		return nil, err
 	}
 	delete(annotations, v1alpha1.AnnotationCommit)
-	annotations[v1alpha1.AnnotationSource] = o.Source
+	annotations[v1alpha1.AnnotationSource] = v1alpha1.Source(p.Repository, o.Source, p.Ref)
 	labels, err := texts(meta, "labels")
 	if err != nil {
 		return nil, err
