@@ -85,9 +85,24 @@ func (r *run) set(kind string, status metav1.ConditionStatus, reason, message st
 
 func (r *run) drop(kind string) { meta.RemoveStatusCondition(&r.sync.Status.Conditions, kind) }
 
-// oneLine fits an error into a condition.
+// oneLine fits an error into a condition. What stood on lines of its own, such as
+// several errors, is told apart.
 func oneLine(text string) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "\uFFFD")), " ")
+	var line strings.Builder
+	for part := range strings.Lines(strings.ToValidUTF8(text, "\uFFFD")) {
+		words := strings.Join(strings.Fields(part), " ")
+		switch {
+		case words == "":
+			continue
+		case line.Len() == 0:
+		case strings.ContainsAny(line.String()[line.Len()-1:], ".:;,"):
+			line.WriteByte(' ')
+		default:
+			line.WriteString("; ")
+		}
+		line.WriteString(words)
+	}
+	text = line.String()
 	if len(text) > maxMessage {
 		text = strings.ToValidUTF8(text[:maxMessage-len("…")], "") + "…"
 	}

@@ -70,7 +70,7 @@ func (r *run) clear(ctx context.Context) error {
 		}
 	}
 	if len(failures) > 3 {
-		failures = append(failures[:3:3], fmt.Errorf("and %d others", len(failures)-3))
+		failures = append(failures[:3:3], errors.New(others(len(failures)-3)))
 	}
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("deleting what the sync has applied: %w", err)

@@ -63,6 +63,7 @@ const (
 	longRetry   = time.Minute
 	healthEvery = 2 * time.Second
 	healthSlow  = 30 * time.Second
+	staleRetry  = 10 * time.Second
 )
 
 // Reconcile takes one sync as far as it goes.
@@ -156,8 +157,8 @@ func (r *run) next(err error) time.Duration {
 	if err == nil {
 		r.state.failures = 0
 		switch {
-		case r.tally.held > 0:
-			return min(interval, pruneRetry)
+		case len(r.stale) > 0: // in a break-glass window, or held by finalizers
+			return min(interval, staleRetry)
 		case r.state.healthy:
 			r.state.healthTries = 0
 			return interval

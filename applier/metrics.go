@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // metrics of the loop. No name of a sync is a label: how many are in which state is
@@ -16,7 +17,7 @@ type metrics struct {
 	pushes *prometheus.CounterVec
 }
 
-func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+func newMetrics(registerer prometheus.Registerer, syncs client.Reader) (*metrics, error) {
 	m := &metrics{
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gitlatch_sync_step_seconds", Help: "How long a step of a sync took.",
@@ -29,7 +30,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Name: "gitlatch_push_notifications_total", Help: "Push notifications by result: accepted, refused (not proven), ignored (a ping).",
 		}, []string{"result"}),
 	}
-	for _, c := range []prometheus.Collector{m.steps, m.runs, m.pushes} {
+	for _, c := range []prometheus.Collector{m.steps, m.runs, m.pushes, newSyncStates(syncs)} {
 		if err := registerer.Register(c); err != nil {
 			return nil, fmt.Errorf("registering the applier's metrics: %w", err)
 		}

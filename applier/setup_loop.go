@@ -43,7 +43,7 @@ func newLoop(mgr manager.Manager, o Options, woken chan event.GenericEvent) (*lo
 	if err != nil {
 		return nil, fmt.Errorf("asking the API server for its version: %w", err)
 	}
-	counters, err := newMetrics(ctrlmetrics.Registry)
+	counters, err := newMetrics(ctrlmetrics.Registry, mgr.GetClient())
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 func (r *run) apply(ctx context.Context) error {
 	r.state.keeper.declare(r.cluster, r.note(), r.objects)
 	stop := r.report(ctx)
+	defer r.disown() // after stop: both write the status
 	defer stop()
 	for from := 0; from < len(r.objects); {
 		to := from
@@ -202,9 +204,12 @@ func (r *run) applyFailure() error {
 			first = f
 		}
 	}
-	err := fmt.Errorf("%s: %w", first.key, first.err)
-	if others := len(r.tally.failed) - 1; others > 0 {
-		err = fmt.Errorf("%w (and %d others)", err, others)
+	err := first.err
+	if !strings.Contains(err.Error(), first.key.String()) {
+		err = fmt.Errorf("%s: %w", first.key, err)
+	}
+	if more := len(r.tally.failed) - 1; more > 0 {
+		err = fmt.Errorf("%w (%s)", err, others(more))
 	}
 	var conflict *live.ConflictError
 	switch {
@@ -214,6 +219,14 @@ func (r *run) applyFailure() error {
 		return &failure{reason: v1alpha1.SyncForbidden, err: err}
 	}
 	return &failure{reason: v1alpha1.SyncApplyFailed, err: err}
+}
+
+// others is how a message that names the first of several speaks of the rest.
+func others(n int) string {
+	if n == 1 {
+		return "and 1 other"
+	}
+	return fmt.Sprintf("and %d others", n)
 }
 
 // report says every few seconds how far a long run is.

@@ -93,7 +93,7 @@ func (r *run) health(ctx context.Context) error {
 	}
 	text := fmt.Sprintf("%s: %s", unhealthy[0].Ref, unhealthy[0].Message)
 	if more := len(unhealthy) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d others)", more)
+		text += " (" + others(more) + ")"
 	}
 	r.setHealth(metav1.ConditionFalse, v1alpha1.SyncUnhealthy, text)
 	return nil

@@ -47,7 +47,7 @@ func (r *run) prune(ctx context.Context) error {
 		f := r.tally.failed[0]
 		err := fmt.Errorf("pruning %s: %w", f.key, f.err)
 		if n > 1 {
-			err = fmt.Errorf("%w (and %d others)", err, n-1)
+			err = fmt.Errorf("%w (%s)", err, others(n-1))
 		}
 		return failing(v1alpha1.SyncPruneFailed, err)
 	}

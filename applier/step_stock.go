@@ -2,11 +2,13 @@ package applier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/applier/live"
@@ -21,8 +23,12 @@ func (r *run) takeStock(ctx context.Context) error {
 			known[e.ID] = e
 		}
 	}
+	r.fresh = map[string]bool{}
 	for i := range r.objects {
 		e := r.objects[i].Entry()
+		if _, old := known[e.ID]; !old {
+			r.fresh[e.ID] = true
+		}
 		known[e.ID] = e
 	}
 	r.setInventory(known)
@@ -32,6 +38,40 @@ func (r *run) takeStock(ctx context.Context) error {
 	}
 	r.progress(fmt.Sprintf("applying %d objects of %s", len(r.objects), r.revisionName()))
 	return r.save(ctx)
+}
+
+// disown takes out of the inventory what this run wrote down and then was refused:
+// it is not ours, and who may not even look at it could never prune it.
+func (r *run) disown() {
+	refused := map[string]bool{}
+	for _, f := range r.tally.failed {
+		if id := (live.Ref{Key: f.key}).Entry().ID; r.fresh[id] && unwritten(f.err) && !r.marked(f.key) {
+			refused[id] = true
+		}
+	}
+	i := r.sync.Status.Inventory
+	if i == nil || len(refused) == 0 {
+		return
+	}
+	left := map[string]v1alpha1.InventoryEntry{}
+	for _, e := range i.Entries {
+		if !refused[e.ID] {
+			left[e.ID] = e
+		}
+	}
+	r.setInventory(left)
+}
+
+// unwritten says that nothing can have been written.
+func unwritten(err error) bool {
+	var conflict *live.ConflictError
+	return errors.As(err, &conflict) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)
+}
+
+// marked says that the object was seen with our mark.
+func (r *run) marked(key live.Key) bool {
+	state, ok := r.state.keeper.known(key)
+	return ok && state.Sync == v1alpha1.SyncLabel(r.key.Namespace, r.key.Name)
 }
 
 // setInventory writes the entries in order.

@@ -72,9 +72,10 @@ func demandBasis(d git.Demand) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// keeping says what stands while a newer commit does not pass.
+// keeping says what stands while a commit does not pass: the one before, or the same
+// one, where what it is judged by has changed since.
 func (r *run) keeping() string {
-	if last := r.sync.Status.LastAppliedCommit; last != "" && last != r.revision.Commit {
+	if last := r.sync.Status.LastAppliedCommit; last != "" {
 		return "keeping " + short(last)
 	}
 	return "nothing was applied"

@@ -52,6 +52,7 @@ type run struct {
 	verified   git.Verified
 	objects    []live.Object
 	stale      []live.Ref                       // applied once, not declared any more
+	fresh      map[string]bool                  // ids that this run put into the inventory
 	listed     map[kind]map[live.Key]live.State // by kinds of which many objects are new
 	tally      tally
 }
