@@ -2,7 +2,6 @@ package applier
 
 import (
 	"testing"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -17,12 +16,12 @@ func webKey() live.Key {
 	return live.Key{Group: "apps", Kind: "Deployment", Namespace: "prod", Name: "web"}
 }
 
-func declaring(keys ...live.Key) []live.Object {
-	objects := make([]live.Object, len(keys))
-	for i, k := range keys {
-		objects[i].Key = k
+func declaring(keys ...live.Key) map[live.Key]bool {
+	declared := map[live.Key]bool{}
+	for _, k := range keys {
+		declared[k] = true
 	}
-	return objects
+	return declared
 }
 
 func TestWhatMovedToAnotherSyncIsThatSyncs(t *testing.T) {
@@ -51,13 +50,17 @@ func TestASyncIsLeftOnlyByItsOwnWord(t *testing.T) {
 	if c.free("gitlatch-system.base", webKey()) {
 		t.Error("a sync that was not heard of yet has given up an object")
 	}
+	c.seed(base, nil) // what it had applied before this process says nothing of its commit
+	if c.free("gitlatch-system.base", webKey()) {
+		t.Error("a sync that has not said what it declares has given up an object")
+	}
 	c.claim(base, "c1", declaring(webKey()))
 	if c.free("gitlatch-system.base", webKey()) {
 		t.Error("a sync that declares an object has given it up")
 	}
-	c.attempted(base, "c2") // it can't be rendered there
+	c.seed(base, nil)
 	if c.free("gitlatch-system.base", webKey()) {
-		t.Error("a sync that can't be rendered has given up what it declared before")
+		t.Error("what it had applied before counts more than what it declares")
 	}
 	c.claim(base, "c3", nil)
 	if !c.free("gitlatch-system.base", webKey()) {
@@ -65,32 +68,14 @@ func TestASyncIsLeftOnlyByItsOwnWord(t *testing.T) {
 	}
 }
 
-func TestPruningWaitsForTheOthersOfTheRepository(t *testing.T) {
-	noon := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+func TestWhatASyncHadAppliedIsItsUntilItSaysOtherwise(t *testing.T) {
 	c, base, apps := newClaims(), syncNamed("base"), syncNamed("apps")
-	others := []types.NamespacedName{apps}
-	ask := func(commit string, at time.Time) bool {
-		other, waiting := c.pending(base, commit, others, at)
-		if waiting != (other == apps) {
-			t.Errorf("waiting is %t, for %q", waiting, other)
-		}
-		return waiting
+	c.seed(base, []live.Ref{{Key: webKey(), Version: "v1"}})
+	if !c.other(apps, webKey()) || c.at(base, "c1") {
+		t.Error("after a restart what a sync had applied is nobody's")
 	}
-	if !ask("c1", noon) {
-		t.Error("a sync that was not heard of is not waited for: after a restart none was")
-	}
-	c.claim(apps, "c0", nil)
-	if !ask("c1", noon.Add(claimPatience-time.Second)) {
-		t.Error("a sync that is a commit behind is not waited for")
-	}
-	if ask("c1", noon.Add(claimPatience)) {
-		t.Error("a sync that does not come is waited for without end")
-	}
-	if !ask("c2", noon.Add(claimPatience)) {
-		t.Error("the patience with one commit is spent for the next")
-	}
-	c.attempted(apps, "c2")
-	if ask("c2", noon.Add(claimPatience)) {
-		t.Error("a sync that has come, and can't be rendered, is waited for")
+	c.claim(base, "c1", nil)
+	if c.other(apps, webKey()) || !c.at(base, "c1") || c.at(base, "c2") {
+		t.Error("a sync's word does not replace what it had applied")
 	}
 }

@@ -29,6 +29,11 @@ func (r *run) conclusion(err error) {
 			return
 		}
 		r.drop(v1alpha1.ConditionReconciling)
+		if blind := r.state.keeper.blind(); len(blind) > 0 {
+			r.set(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.SyncForbidden, oneLine(fmt.Sprintf(
+				"applied %s, but drift of %s is corrected by each run only, since it can't be watched: %v", r.revisionName(), blind[0].what, blind[0].err)))
+			return
+		}
 		text := fmt.Sprintf("applied %s: %d objects", r.revisionName(), len(r.objects))
 		if r.tally.held > 0 {
 			text += fmt.Sprintf(", of which %d are left alone in a break-glass window", r.tally.held)

@@ -1,7 +1,7 @@
 // Package applier carries commits to the cluster and keeps what they declare there.
 //
-// A GitSync is a run of steps, each a method on a value (steps.go): depend, fetch,
-// verify, render, prepare, take stock, apply, prune, conclude, look at health. A
+// A GitSync is a run of steps, each a method on a value (steps.go): fetch, verify,
+// render, depend, prepare, take stock, apply, prune, conclude, look at health. A
 // step that fails ends the run; what was applied before it stays, and stays guarded.
 // Between runs a keeper watches what is declared and pulls it back when somebody
 // else writes it (keep.go). Out-of-band records of an object end here: reverted, or

@@ -2,6 +2,7 @@ package applier
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,7 @@ type difference struct {
 	gone    bool
 	changes []policy.Change // from what is live to what is declared
 	owned   bool            // people own fields of it
+	loose   bool            // it is not us who own what is declared, whatever the values
 	marks   []string        // annotations of a break-glass window, and what came with them
 	manager string          // that wrote the first change
 	wrote   int64
@@ -40,8 +42,12 @@ func (t *task) difference(found *unstructured.Unstructured) (*difference, error)
 	}
 	d := &difference{owned: owned, marks: marksOn(t.object, found), manager: t.now.Manager, wrote: t.now.Wrote}
 	d.changes = live.Differences(t.object, found.Object)
+	d.loose = t.loose(found)
+	if d.loose && t.applied {
+		goes = append(goes, t.cluster.Surplus(t.object, found)...)
+	}
 	for _, c := range goes {
-		if !markPath(c.Path) {
+		if !markPath(c.Path) && !slices.ContainsFunc(d.changes, func(is policy.Change) bool { return is.Path == c.Path }) {
 			d.changes = append(d.changes, c)
 		}
 	}
@@ -117,112 +123,6 @@ func (k *keeper) remember(ctx context.Context, t *task, d record.Drift) (name st
 	return name, admission
 }
 
-// pullBack records, then applies what is declared: one call, without rendering. The
-// record comes first, since after the correction nothing shows any more what was there;
-// a crash in between finds the same drift again, under the same name. It is not waited
-// for longer than a second, since to leave the cluster other than declared helps nobody.
-func (k *keeper) pullBack(ctx context.Context, t *task, d *difference) error {
-	v := verdict{reverted: d.gone || len(d.changes) > 0, at: t.began}
-	note := func(reason v1alpha1.Reason, changes []policy.Change) {
-		again := k.fightRecord(t.key)
-		if again != "" {
-			k.counted(ctx, again)
-			v.noted = append(v.noted, again)
-			return
-		}
-		rec := k.recordOf(t, &difference{gone: d.gone, changes: changes, manager: d.manager, wrote: d.wrote})
-		rec.Reason, rec.Message = k.explain(t, reason)
-		name, admission := k.remember(ctx, t, rec)
-		v.noted = append(v.noted, name)
-		if admission != nil {
-			v.noted = append(v.noted, admission.Name)
-		}
-		k.foughtUnder(t.key, rec.Reason, name)
-	}
-	if d.gone || len(d.changes) > 0 {
-		note(v1alpha1.ReasonDrift, d.changes)
-	}
-	result := live.Result{State: t.now}
-	if d.drift() {
-		var err error
-		result, err = t.cluster.Apply(ctx, t.object, live.ApplyOptions{
-			Force: t.force, Commit: t.note, Known: &t.now,
-			TookOver: func(_ context.Context, taken live.Takeover) error {
-				changes, err := t.undeclared(taken.Fields)
-				if len(v.noted) == 0 && len(changes) > 0 {
-					v.reverted = true
-					note(v1alpha1.ReasonTakeover, changes)
-				}
-				return err
-			},
-		})
-		if err != nil {
-			if k.lose(t, err) {
-				return nil
-			}
-			return err
-		}
-	}
-	if len(d.marks) > 0 {
-		state, err := t.unmark(ctx, result.State)
-		if err != nil {
-			return err
-		}
-		result.State = state
-	}
-	k.pulledBack(t, d, result, v)
-	return nil
-}
-
-// undeclared are the paths that git does not declare, so that what is there goes, save
-// the marks of a window.
-func (t *task) undeclared(paths []string) ([]policy.Change, error) {
-	content, err := t.object.Content()
-	if err != nil {
-		return nil, err
-	}
-	var changes []policy.Change
-	for _, path := range paths {
-		if _, declared := live.Field(content, path); !declared && !markPath(path) {
-			changes = append(changes, policy.Change{Path: path})
-		}
-	}
-	return changes, nil
-}
-
-// pulledBack takes in what the correction left.
-func (k *keeper) pulledBack(t *task, d *difference, result live.Result, v verdict) {
-	k.mu.Lock()
-	e := k.kept[t.key]
-	l := k.life
-	if e == nil || l == nil {
-		k.mu.Unlock()
-		return
-	}
-	if e.object == t.object {
-		if !e.applied() {
-			e.since = k.clock.Now()
-		}
-		e.hash, e.note, e.stopped = t.object.Hash, t.note, false
-	}
-	e.release = false
-	if v.reverted {
-		k.count(e)
-	}
-	e.moved = time.Time{}
-	k.left(t.key, e, result.State)
-	k.kick(t.key, result.Action)
-	k.mu.Unlock()
-	k.hold(t.key, false)
-	switch {
-	case d.gone:
-		k.metrics.corrected(resultRecreated, k.clock.Since(t.moved))
-	case v.reverted:
-		k.metrics.corrected(resultCorrected, k.clock.Since(t.moved))
-	}
-	k.settleSoon(l, t.key, v)
-}
-
 // kick has what is in a namespace that is there again looked at now, and not when its
 // pause is over. k.mu is held.
 func (k *keeper) kick(key live.Key, did live.Action) {
@@ -249,7 +149,6 @@ func (k *keeper) report(ctx context.Context, t *task, d *difference) error {
 	k.mu.Unlock()
 	k.metrics.corrected(resultReported, 0)
 	rec := k.recordOf(t, d)
-	rec.Unresolved = true
 	rec.Reason, rec.Message = v1alpha1.ReasonDrift, "it differs from "+t.commit+", and spec.drift of GitSync "+k.sync.String()+" is Report"
 	name, _ := k.remember(ctx, t, rec)
 	return k.records.Standing(ctx, name)

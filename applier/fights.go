@@ -32,7 +32,7 @@ type fight struct {
 // pause says how long an object must wait for its correction; 0: it needs not. Of a
 // fight that begins people are told.
 func (k *keeper) pause(t *task, d *difference) time.Duration {
-	if !d.drift() {
+	if !d.drift() && !d.loose {
 		return 0
 	}
 	k.mu.Lock()

@@ -3,6 +3,7 @@ package applier
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,8 +45,8 @@ type clusters struct {
 	all map[identity]*live.Cluster
 }
 
-// identity of a sync. That the account is there is asked only before the first use:
-// later the API server says so itself.
+// identity of a sync. Whether the account is there is asked each time: the API server
+// lets one be impersonated that is gone, as long as a binding names it.
 func (c *clusters) identity(ctx context.Context, sync *v1alpha1.GitSync) (identity, error) {
 	name := sync.Spec.ServiceAccountName
 	if name == "" {
@@ -54,12 +55,6 @@ func (c *clusters) identity(ctx context.Context, sync *v1alpha1.GitSync) (identi
 	i := identity{
 		account: types.NamespacedName{Namespace: sync.Namespace, Name: name},
 		sync:    types.NamespacedName{Namespace: sync.Namespace, Name: sync.Name},
-	}
-	c.mu.Lock()
-	known := c.all[i] != nil
-	c.mu.Unlock()
-	if known {
-		return i, nil
 	}
 	switch exists, err := c.exists(ctx, i.account); {
 	case err != nil:
@@ -106,4 +101,11 @@ func (c *clusters) of(i identity) (*live.Cluster, error) {
 	cluster.People = c.takeover
 	c.all[i] = cluster
 	return cluster, nil
+}
+
+// forget drops the identities of a sync that is gone.
+func (c *clusters) forget(sync types.NamespacedName) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.all, func(i identity, _ *live.Cluster) bool { return i.sync == sync && i.account.Name != "" })
 }

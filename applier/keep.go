@@ -29,6 +29,8 @@ type keeping struct {
 	// fought is told of an object over which somebody fights, once each time it begins;
 	// nil: nobody is.
 	fought func(sync types.NamespacedName, key live.Key, until time.Time)
+
+	endings endings
 }
 
 // newKeeper makes the keeper of one sync. It does nothing before [keeper.declare].
@@ -64,6 +66,12 @@ type keeper struct {
 	fighting    int
 	life        *life // nil: suspended
 	unsubscribe func()
+	unseen      map[kindWatch]error // kinds that we may not watch, and why
+	writes      uint64              // seen, of others and of ours
+	round       uint64              // writes when this was declared
+	asked       uint64              // writes when the open windows were asked for last
+
+	writing keyLocks
 }
 
 // life is what ends when a keeper is suspended.
@@ -72,6 +80,7 @@ type life struct {
 	cancel   context.CancelFunc
 	group    sync.WaitGroup
 	queue    workqueue.TypedRateLimitingInterface[live.Key]
+	notices  workqueue.TypedDelayingInterface[told] // what the records told
 	watching map[kindWatch]context.CancelFunc
 	workers  int
 }
@@ -81,7 +90,10 @@ type kept struct {
 	object *live.Object // as it was declared last
 	hash   [32]byte     // of the payload that is applied; zero: not known
 	state  live.State   // as we left it
+	claim  live.Claim   // what we owned of it then; zero: not known
+	taken  live.State   // where to take hold of it again did not help
 	seen   live.State   // as the watch told last; the zero value: it is gone
+	told   uint64       // which of all writes showed that
 	since  time.Time    // when the payload first was applied
 	note   string       // of the commit annotation that it was applied with
 	moved  time.Time    // when somebody else's write was noticed; zero: it is as we left it
@@ -94,6 +106,7 @@ type kept struct {
 	held     bool       // is counted as left alone
 	lost     bool       // another sync has it
 	noted    []string
+	recorded live.State // as it was when what noted names was
 	fight    *fight
 }
 
@@ -143,6 +156,8 @@ func (k *keeper) declare(cluster *live.Cluster, note string, objects []live.Obje
 		k.begin(cluster)
 	}
 	k.note = note
+	k.writes++
+	k.round = k.writes
 	declared := make(map[live.Key]*kept, len(objects))
 	for i := range objects {
 		o := &objects[i]
@@ -219,8 +234,10 @@ func (k *keeper) begin(cluster *live.Cluster) {
 	l.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[live.Key](retryFirst, retryMost),
 		workqueue.TypedRateLimitingQueueConfig[live.Key]{Clock: k.clock})
-	k.cluster, k.life, k.learnt = cluster, l, false
-	k.unsubscribe = k.watch.Subscribe(func(n record.Notice) { go k.notice(l, n) })
+	l.notices = workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[told]{Clock: k.clock})
+	k.cluster, k.life, k.learnt, k.unseen = cluster, l, false, nil
+	k.unsubscribe = k.watch.Subscribe(func(n record.Notice) { l.notices.Add(told{Notice: n}) })
+	l.group.Go(func() { k.listen(l) })
 }
 
 // end stops what begin started, and returns it to be waited for. k.mu is held.
@@ -232,6 +249,7 @@ func (k *keeper) end() *life {
 	k.unsubscribe()
 	l.cancel()
 	l.queue.ShutDown()
+	l.notices.ShutDown()
 	k.life, k.closings = nil, nil
 	for _, e := range k.kept {
 		k.calm(e)

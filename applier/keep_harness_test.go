@@ -128,21 +128,45 @@ func (b *bench) run(commit, text string) (applied int) {
 		if b.unchanged(o) {
 			continue
 		}
-		held, err := b.held(b.t.Context(), o.Key)
-		must(b.t, err)
-		if held {
+		unlock := b.lock(o.Key)
+		done := b.apply(note, o)
+		unlock()
+		if !done {
 			continue
 		}
-		var known *live.State
-		if s, ok := b.known(o.Key); ok {
-			known = &s
-		}
-		result, err := b.cluster.Apply(b.t.Context(), o, live.ApplyOptions{Commit: note, Known: known, TookOver: b.tookOver})
-		must(b.t, err)
-		b.keeper.applied(o, result)
 		applied++
 	}
 	return applied
+}
+
+// apply applies one object, unless a window covers it.
+func (b *bench) apply(note string, o *live.Object) bool {
+	b.t.Helper()
+	held, err := b.held(b.t.Context(), o.Key)
+	must(b.t, err)
+	if held {
+		return false
+	}
+	var known *live.State
+	if s, ok := b.known(o.Key); ok {
+		known = &s
+	}
+	result, err := b.cluster.Apply(b.t.Context(), o, live.ApplyOptions{Commit: note, Known: known, TookOver: b.tookOver})
+	must(b.t, err)
+	b.keeper.applied(o, result)
+	return true
+}
+
+// prune does what the run does with what left git.
+func (b *bench) prune(ref live.Ref) {
+	b.t.Helper()
+	defer b.lock(ref.Key)()
+	b.expect(ref.Key)
+	deletion, err := b.cluster.Delete(b.t.Context(), ref, b.mark)
+	must(b.t, err)
+	if deletion != live.Deleted {
+		b.t.Errorf("pruning %s: %s", ref, deletion)
+	}
 }
 
 func (b *bench) object(kind, name string) live.Ref {

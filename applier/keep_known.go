@@ -24,6 +24,7 @@ func (k *keeper) applied(o *live.Object, r live.Result) {
 		e.since = k.clock.Now()
 	}
 	e.hash, e.note, e.stopped, e.lost = o.Hash, cmp.Or(r.State.Commit, k.note), false, false
+	e.claim, e.taken, e.recorded = r.Claim, live.State{}, live.State{}
 	k.left(o.Key, e, r.State)
 	noted := e.noted
 	e.noted = nil
@@ -66,12 +67,12 @@ func newer(a, b live.State) bool {
 }
 
 // unchanged says that the object is applied as it is declared: what others do to it is
-// the keeper's, and the run needs no call.
+// the keeper's, and the run needs no call. Where nobody tells what they do it does.
 func (k *keeper) unchanged(o *live.Object) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e := k.kept[o.Key]
-	return e != nil && e.hash == o.Hash && !e.lost && k.life != nil
+	return e != nil && e.hash == o.Hash && !e.lost && k.life != nil && !k.unwatched(o.Key)
 }
 
 // known is what was seen of an object last.
@@ -79,10 +80,36 @@ func (k *keeper) known(key live.Key) (live.State, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e := k.kept[key]
-	if e == nil || e.seen.UID == "" {
+	if e == nil || e.seen.UID == "" || k.unwatched(key) {
 		return live.State{}, false
 	}
 	return e.seen, true
+}
+
+// suspect says that somebody else wrote an object, or that nobody would tell, and that
+// the open windows were not asked for since: what is written in a window is written
+// after its record. mark is what has been asked for then.
+func (k *keeper) suspect(key live.Key) (mark uint64, is bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.kept[key]
+	if e == nil {
+		return k.writes, false
+	}
+	if k.unwatched(key) {
+		return k.writes, k.round > k.asked
+	}
+	s := &e.seen
+	wrote := s.UID != "" && (s.People || s.Stamped || s.Deleting || s.Held == 0 || s.Wrote > s.Held)
+	left := e.state.UID != "" && !same(*s, e.state)
+	return k.writes, (wrote || left) && e.told > k.asked
+}
+
+// windowsAsked notes that the open windows are known, as of the mark.
+func (k *keeper) windowsAsked(mark uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asked = max(k.asked, mark)
 }
 
 // expect forgets an object that the run is about to delete.

@@ -38,6 +38,7 @@ func (k *keeper) learn() {
 		})
 		if err != nil {
 			complete = false
+			k.dim(w, err)
 			k.log.V(1).Info("could not list what is there, so all of it is applied", "kind", w.gvk.String(), "error", err.Error())
 		}
 	}
@@ -84,18 +85,21 @@ func (k *keeper) compare(ctx context.Context, cluster *live.Cluster, key live.Ke
 	k.mu.Unlock()
 	state := cluster.StateOf(found)
 	owned, _, err := cluster.Personal(o, found)
-	equal := err == nil && !owned && !state.Deleting && state.Held > 0 && live.Exact(o, found) && len(live.Differences(o, found.Object)) == 0
+	equal := err == nil && !owned && !state.Deleting && state.Held > 0 && live.Whole(o, found) && len(live.Differences(o, found.Object)) == 0
 	var noted []string
 	if owned && !equal && !applied && err == nil {
 		noted = k.found(ctx, &task{key: key, cluster: cluster, object: o, now: state, commit: commitOf(k.note)}, found)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	e.noted = append(e.noted, noted...)
+	if len(noted) > 0 {
+		e.noted, e.recorded = append(e.noted, noted...), state
+	}
 	if e.object != o || !newer(state, e.seen) {
 		return
 	}
-	e.seen, e.note = state, state.Commit
+	k.writes++
+	e.seen, e.note, e.told = state, state.Commit, k.writes
 	if e.note == "" {
 		e.note = k.note
 	}
@@ -104,7 +108,7 @@ func (k *keeper) compare(ctx context.Context, cluster *live.Cluster, key live.Ke
 	}
 	switch {
 	case equal:
-		e.hash, e.state = o.Hash, state
+		e.hash, e.state, e.claim = o.Hash, state, live.ClaimOn(o, found)
 	case applied:
 		e.hash = o.Hash
 		k.stir(key, e)

@@ -2,6 +2,7 @@ package applier
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -45,6 +46,14 @@ func (k *keeper) rewatch() {
 			delete(l.watching, w)
 		}
 	}
+	maps.DeleteFunc(k.unseen, func(w kindWatch, _ error) bool {
+		for is := range wanted {
+			if is.gvk.GroupKind() == w.gvk.GroupKind() && is.namespace == w.namespace {
+				return false
+			}
+		}
+		return true
+	})
 	for w := range wanted {
 		if l.watching[w] != nil {
 			continue
@@ -88,6 +97,7 @@ func (k *keeper) follow(ctx context.Context, cluster *live.Cluster, w kindWatch)
 		if ctx.Err() != nil {
 			return
 		}
+		k.dim(w, err)
 		k.log.V(1).Info("a watch ended and is tried again", "kind", w.gvk.String(), "namespace", w.namespace, "after", wait.String(), "error", text(err))
 		if k.clock.Since(began) > rewatchMost {
 			wait = rewatchFirst
@@ -111,7 +121,8 @@ func (k *keeper) watchOf(ctx context.Context, w kindWatch) (live.Watched, func(l
 		k.missing(ctx, w, told)
 		told = nil
 	}
-	return live.Watched{GVK: w.gvk, Namespace: w.namespace, Selector: k.selector(), Listed: listed}, func(e live.Event) {
+	followed := func() { k.dim(w, nil) }
+	return live.Watched{GVK: w.gvk, Namespace: w.namespace, Selector: k.selector(), Listed: listed, Followed: followed}, func(e live.Event) {
 		if told != nil {
 			told[e.Ref.Key] = true
 		}
@@ -154,6 +165,13 @@ func (k *keeper) saw(ctx context.Context, event live.Event) {
 		return // somebody copied our mark, or it is about to be pruned
 	}
 	k.events++
+	k.writes++
+	was := e.seen
+	defer func() {
+		if e.seen != was {
+			e.told = k.writes
+		}
+	}()
 	switch {
 	case event.Gone && event.State.UID != "" && e.seen.UID != "" && event.State.UID != e.seen.UID:
 		// One of that name from before.

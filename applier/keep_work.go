@@ -24,19 +24,26 @@ const (
 // task is one look at one object, with what was known of it when the look began.
 type task struct {
 	key     live.Key
+	life    *life
+	entry   *kept
 	place   record.Place
 	cluster *live.Cluster
 	object  *live.Object
 	state   live.State // as we left it
+	claim   live.Claim // what we owned of it then
+	own     live.Claim // what we own of it now
+	taken   live.State // where to take hold of it again did not help
 	now     live.State // as it is; the zero value: gone
 	note    string
 	commit  string
 	moved   time.Time // when it was noticed
 	began   time.Time
-	looked  bool // it was asked for without a sign of change
+	applied bool // before: what differs is not for the run to apply
 	release bool
 	correct bool
 	force   bool
+
+	admitted []string // the gate's records of what was found
 }
 
 // work looks at what was noticed, one object after the other.
@@ -53,6 +60,9 @@ func (k *keeper) work(l *life) {
 		case l.ctx.Err() != nil:
 		case err == nil:
 			l.queue.Forget(key)
+		case errors.Is(err, errMeanwhile):
+			k.again(key)
+			l.queue.AddRateLimited(key)
 		default:
 			k.log.V(1).Info("could not correct an object, it is tried again", "object", key.String(), "error", err.Error())
 			k.metrics.corrected(resultFailed, 0)
@@ -75,6 +85,7 @@ func (k *keeper) again(key live.Key) {
 // tend looks at one object, and pulls it back if it is not as git declares it, unless a
 // break-glass window covers it.
 func (k *keeper) tend(ctx context.Context, key live.Key) error {
+	defer k.lock(key)()
 	t := k.task(key)
 	if t == nil {
 		return nil
@@ -96,7 +107,10 @@ func (k *keeper) tend(ctx context.Context, key live.Key) error {
 	if err != nil {
 		return err
 	}
-	if !d.drift() && len(d.marks) == 0 {
+	if err := t.confirm(ctx, d, found); err != nil {
+		return err
+	}
+	if !d.drift() && !d.loose && len(d.marks) == 0 {
 		k.fine(t)
 		return nil
 	}
@@ -108,19 +122,17 @@ func (k *keeper) tend(ctx context.Context, key live.Key) error {
 		k.hold(key, true)
 		return nil
 	}
-	if !k.correcting(t) {
-		if !d.drift() {
-			return nil
-		}
+	if !t.correct && d.drift() {
 		return k.report(ctx, t, d)
+	}
+	if !t.correct && !d.loose {
+		return nil
 	}
 	if wait := k.pause(t, d); wait > 0 {
 		return nil
 	}
 	return k.pullBack(ctx, t, d)
 }
-
-func (k *keeper) correcting(t *task) bool { return t.correct }
 
 // task takes down what is known; nil says that there is nothing to do.
 func (k *keeper) task(key live.Key) *task {
@@ -135,9 +147,9 @@ func (k *keeper) task(key live.Key) *task {
 		return nil
 	}
 	t := &task{
-		key: key, place: k.placeLocked(key), cluster: k.cluster, object: e.object, state: e.state, now: e.seen,
+		key: key, life: k.life, entry: e, claim: e.claim, taken: e.taken, place: k.placeLocked(key), cluster: k.cluster, object: e.object, state: e.state, now: e.seen,
 		note: e.note, commit: commitOf(k.note), moved: e.moved, began: k.clock.Now(),
-		looked: e.look, release: e.release, correct: k.correct, force: k.force,
+		applied: e.applied(), release: e.release, correct: k.correct, force: k.force,
 	}
 	if !e.applied() || t.note == "" {
 		t.note = k.note
@@ -172,12 +184,14 @@ func (k *keeper) fine(t *task) {
 		e.hash, e.note, e.since = e.object.Hash, t.note, k.clock.Now()
 	}
 	k.quiet(e)
-	e.stopped = false
+	e.stopped, e.claim = false, t.own
 	k.left(t.key, e, t.now)
+	noted := e.noted
+	e.noted = nil
 	l := k.life
 	k.mu.Unlock()
 	k.hold(t.key, false)
-	k.settleSoon(l, t.key, verdict{at: t.began})
+	k.settleSoon(l, t.key, verdict{at: t.began, reverted: len(noted) > 0, noted: noted})
 }
 
 // lose stops keeping an object that another sync has: the run says so, and tries to

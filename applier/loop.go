@@ -2,10 +2,12 @@ package applier
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 type loop struct {
 	client       client.Client
 	repositories *git.Store
+	disk         disk
 	clusters     *clusters
 	references   *references
 	claims       *claims
@@ -47,14 +50,18 @@ type state struct {
 	identity    string // whose rights cluster uses
 	cluster     *live.Cluster
 	judgement   judgement
-	rendered    rendered
+	fetched     fetched
+	prepared    prepared
+	claimed     [sha256.Size]byte // the basis of the render that was claimed
 	established map[live.Key]bool // CRDs
 	failures    int               // in a row
 	healthy     bool
 	healthAt    uint64 // the keeper's activity when health was last looked at
 	healthTries int
 
-	mu sync.Mutex // over the tally of the run
+	mu    sync.Mutex // over the tally of the run, and:
+	woken bool       // something that a fetch depends on changed, or a push came
+	wrote string     // the resourceVersion of the status that was written last
 }
 
 // Waits between runs.
@@ -64,6 +71,7 @@ const (
 	healthEvery = 2 * time.Second
 	healthSlow  = 30 * time.Second
 	staleRetry  = 10 * time.Second
+	cacheLag    = 50 * time.Millisecond
 )
 
 // Reconcile takes one sync as far as it goes.
@@ -72,12 +80,21 @@ func (l *loop) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 	if err := l.client.Get(ctx, request.NamespacedName, stored); err != nil {
 		if apierrors.IsNotFound(err) {
 			l.forget(request.NamespacedName)
+			l.sweep(ctx)
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("getting GitSync %s: %w", request.NamespacedName, err)
 	}
+	state, err := l.state(stored)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if state.ahead(stored.ResourceVersion) {
+		return ctrl.Result{RequeueAfter: cacheLag}, nil // the cache has yet to show what we wrote
+	}
+	defer l.use(ctx, stored)()
 	r := &run{
-		loop: l, key: request.NamespacedName, state: l.state(request.NamespacedName),
+		loop: l, key: request.NamespacedName, state: state,
 		sync: stored.DeepCopy(), saved: stored, listed: map[kind]map[live.Key]live.State{}, log: logr.FromContextOrDiscard(ctx),
 	}
 	switch {
@@ -86,7 +103,7 @@ func (l *loop) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 	case stored.Spec.Suspend:
 		return ctrl.Result{}, r.rest(ctx)
 	case controllerutil.AddFinalizer(r.sync, v1alpha1.FinalizerSync):
-		if err := l.client.Patch(ctx, r.sync, client.MergeFrom(stored)); err != nil {
+		if err := l.client.Patch(ctx, r.sync, client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})); err != nil {
 			return ctrl.Result{}, fmt.Errorf("adding the finalizer to GitSync %s: %w", r.key, err)
 		}
 		r.saved = r.sync.DeepCopy()
@@ -106,8 +123,8 @@ func (r *run) once(ctx context.Context) (ctrl.Result, error) {
 	if ctx.Err() != nil {
 		return ctrl.Result{}, nil // the process ends; the next one goes on
 	}
-	if err != nil && r.revision.Commit != "" {
-		r.claims.attempted(r.key, r.revision.Commit)
+	if err != nil {
+		err = r.guard(ctx, err)
 	}
 	r.sync.Status.LastHandledReconcileAt = requested
 	r.conclusion(err)
@@ -134,7 +151,7 @@ func (r *run) enter(ctx context.Context) error {
 	k := r.state.keeper
 	k.mode(r.sync.Spec.Drift, identity.namespaced())
 	k.forcing(r.sync.Spec.Force)
-	if r.sync.Status.ObservedGeneration == r.sync.Generation {
+	if r.sync.Status.LastAppliedGeneration == r.sync.Generation {
 		k.resume(r.sync.Status.LastAppliedCommit)
 	} else {
 		k.resume("") // with another spec the same commit may declare something else
@@ -192,18 +209,56 @@ func (r *run) save(ctx context.Context) error {
 		return fmt.Errorf("writing the status of GitSync %s: %w", r.key, err)
 	}
 	r.saved = written
+	r.state.mu.Lock()
+	r.state.wrote = written.ResourceVersion
+	r.state.mu.Unlock()
+	r.sync.ResourceVersion = written.ResourceVersion // or the next patch would say that it must be the old one
 	return nil
 }
 
-func (l *loop) state(key types.NamespacedName) *state {
+// state of a sync. What it had applied before this process is claimed for it.
+func (l *loop) state(sync *v1alpha1.GitSync) (*state, error) {
+	key := client.ObjectKeyFromObject(sync)
+	l.mu.Lock()
+	s := l.states[key]
+	l.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	applied, err := entriesOf(sync.Status.Inventory)
+	if err != nil {
+		return nil, fmt.Errorf("GitSync %s: %w", key, err)
+	}
+	l.claims.seed(key, applied)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s = &state{keeper: l.keeping.newKeeper(key), established: map[live.Key]bool{}}
+	l.states[key] = s
+	return s, nil
+}
+
+// ahead says that a resourceVersion is older than the one that was written last:
+// versions of one object are numbers that grow (Kubernetes API concepts, "Resource
+// versions").
+func (s *state) ahead(version string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seen, err := strconv.ParseUint(version, 10, 64)
+	wrote, err2 := strconv.ParseUint(s.wrote, 10, 64)
+	return err == nil && err2 == nil && seen < wrote
+}
+
+// wakeUp has the next run of a sync ask the remote, whatever the interval.
+func (l *loop) wakeUp(key types.NamespacedName) {
+	l.mu.Lock()
 	s := l.states[key]
+	l.mu.Unlock()
 	if s == nil {
-		s = &state{keeper: l.keeping.newKeeper(key), established: map[live.Key]bool{}}
-		l.states[key] = s
+		return
 	}
-	return s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.woken = true
 }
 
 // forget drops what is remembered of a sync that is gone.
@@ -216,6 +271,7 @@ func (l *loop) forget(key types.NamespacedName) {
 		s.keeper.stop()
 	}
 	l.claims.forget(key)
+	l.clusters.forget(key)
 	l.references.forget(key)
 }
 

@@ -3,6 +3,7 @@ package applier
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,6 +38,10 @@ func (r records) rewritten(ctx context.Context, sync *v1alpha1.GitSync, last, co
 		Target:  &v1alpha1.Target{UID: sync.UID},
 		Changes: []record.Change{{Path: ".status.lastAppliedCommit", From: last, To: commit, HasFrom: true, HasTo: true}},
 		Message: last + " is not among the ancestors of " + commit + ": the branch was force-pushed",
+		Once:    true,
+	}
+	if h := sync.Status.History; len(h) > 0 { // the same rewriting again starts from another time
+		d.Wrote = h[0].At.Time
 	}
 	name, err := r.keeper.Drifted(ctx, d)
 	if err != nil {
@@ -47,32 +52,30 @@ func (r records) rewritten(ctx context.Context, sync *v1alpha1.GitSync, last, co
 	})
 }
 
-// tookOver records what people own of an object before the run takes it from them. An
+// tookOver records what one manager loses of an object before the run takes it. An
 // error stops that.
 func (k *keeper) tookOver(ctx context.Context, taken live.Takeover) error {
+	d := &difference{manager: taken.Manager, wrote: taken.At.Unix()}
+	for _, c := range taken.Changes {
+		if !markPath(c.Path) {
+			d.changes = append(d.changes, c)
+		}
+	}
+	key := taken.Ref.Key
 	k.mu.Lock()
-	e := k.kept[taken.Ref.Key]
-	if e == nil {
+	e := k.kept[key]
+	if e == nil || len(d.changes) == 0 || e.recorded.UID != "" && same(e.recorded, taken.State) {
 		k.mu.Unlock()
-		return nil
+		return nil // what is taken is as git declares it, or is recorded
 	}
-	t := &task{key: taken.Ref.Key, place: k.placeLocked(taken.Ref.Key), cluster: k.cluster, object: e.object, now: e.seen, commit: commitOf(k.note)}
+	t := &task{key: key, place: k.placeLocked(key), cluster: k.cluster, object: e.object, now: taken.State, commit: commitOf(k.note)}
 	k.mu.Unlock()
-	found, err := t.find(ctx)
-	if err != nil || found == nil {
-		return err
-	}
-	t.now = t.cluster.StateOf(found)
-	d, err := t.difference(found)
-	if err != nil || len(d.changes) == 0 {
-		return err // what is taken is as git declares it, so nobody loses anything
-	}
-	d.manager, d.wrote = taken.Manager, taken.At.Unix()
 	rec := k.recordOf(t, d)
 	rec.Reason, rec.Message = v1alpha1.ReasonTakeover, "taken over by GitSync "+k.sync.String()+" at "+t.commit
 	limited, cancel := context.WithTimeout(ctx, admissionTimeout)
 	defer cancel()
-	if rec.Admission, err = k.watch.Admission(limited, &rec); err != nil {
+	var err error
+	if rec.Admission, err = k.admitted(limited, &rec, taken.Manager); err != nil {
 		return err
 	}
 	name, err := k.records.Drifted(ctx, rec)
@@ -81,8 +84,23 @@ func (k *keeper) tookOver(ctx context.Context, taken live.Takeover) error {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	e.noted = append(e.noted, name)
+	e.keepNames([]string{name})
 	return nil
+}
+
+// admitted is the record under which the gate let in what is taken over: of the write
+// that changed it, or of its creation by the same manager.
+func (k *keeper) admitted(ctx context.Context, d *record.Drift, manager string) (*v1alpha1.ChangeRecord, error) {
+	found, err := k.watch.Admission(ctx, d)
+	if err != nil || found != nil {
+		return found, err
+	}
+	created := *d
+	created.Request.Operation = "CREATE"
+	if found, err = k.watch.Admission(ctx, &created); err != nil || found == nil || found.Spec.Request.FieldManager != manager {
+		return nil, err
+	}
+	return found, nil
 }
 
 // verdict is what a look at an object came to: it matches git.
@@ -94,7 +112,7 @@ type verdict struct {
 
 // settleSoon ends records apart from the correction, which is not to wait for it.
 func (k *keeper) settleSoon(l *life, key live.Key, v verdict) {
-	if len(v.noted) == 0 && len(k.watch.Unresolved(k.placeOf(key))) == 0 && !k.closes(key) {
+	if len(v.noted) == 0 && !k.noted(key) && len(k.watch.Unresolved(k.placeOf(key))) == 0 && !k.closes(key) {
 		return
 	}
 	l.group.Go(func() { k.settle(l.ctx, key, v) })
@@ -104,31 +122,88 @@ func (k *keeper) closes(key live.Key) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, c := range k.closings {
-		if c.left[key] {
+		if _, waits := c.left[key]; waits {
 			return true
 		}
 	}
 	return false
 }
 
+// noted says that there are records to end of an object that is applied.
+func (k *keeper) noted(key live.Key) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.kept[key]
+	return e != nil && e.applied() && len(e.noted) > 0
+}
+
+// takeNoted takes the records to end that were kept with an object. Of one that is yet
+// to be applied they are not: what they tell of is yet to be pulled back.
+func (k *keeper) takeNoted(key live.Key) []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.kept[key]
+	if e == nil || !e.applied() {
+		return nil
+	}
+	names := e.noted
+	e.noted = nil
+	return names
+}
+
+// noteAgain keeps the records that could not be ended.
+func (k *keeper) noteAgain(key live.Key, names []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if e := k.kept[key]; e != nil {
+		e.noted = append(e.noted, names...)
+	}
+}
+
 // settle ends the records of an object that matches git again.
 func (k *keeper) settle(ctx context.Context, key live.Key, v verdict) {
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
-	var errs []error
-	young := false
-	now := metav1.NewTime(k.clock.Now())
 	k.mu.Lock()
-	reverted := v1alpha1.Resolution{State: v1alpha1.ResolutionReverted, Commit: commitOf(k.note), At: now}
+	reverted := v1alpha1.Resolution{State: v1alpha1.ResolutionReverted, Commit: commitOf(k.note), At: metav1.NewTime(k.clock.Now())}
 	k.mu.Unlock()
-	for _, name := range v.noted {
-		err := k.records.Resolve(ctx, name, reverted)
-		errs = append(errs, err)
-		if err == nil {
-			k.watch.Forget(name)
-		}
+	err := k.settleNoted(ctx, key, v, reverted)
+	young, err2 := k.settleOpen(ctx, key, v, reverted)
+	err = errors.Join(err, err2, k.closeWith(ctx, key, v))
+	if err != nil && ctx.Err() == nil {
+		k.log.V(1).Info("could not end the records of an object, it is tried again", "object", key.String(), "error", err.Error())
 	}
-	for _, open := range k.watch.Unresolved(k.placeOf(key)) {
+	if err != nil || young {
+		k.lookAgain(key, settleRetry)
+	}
+}
+
+// settleNoted ends the records of what was pulled back. What can't be ended now is kept
+// with the object.
+func (k *keeper) settleNoted(ctx context.Context, key live.Key, v verdict, reverted v1alpha1.Resolution) error {
+	var errs []error
+	var left []string
+	for _, name := range append(slices.Clone(v.noted), k.takeNoted(key)...) {
+		if err := k.records.Resolve(ctx, name, reverted); err != nil {
+			errs, left = append(errs, err), append(left, name)
+			continue
+		}
+		k.watch.Forget(name)
+	}
+	k.noteAgain(key, left)
+	return errors.Join(errs...)
+}
+
+// settleOpen ends the records that wait for the object. The one that opened a window on
+// a namespace waits for all that it covers.
+func (k *keeper) settleOpen(ctx context.Context, key live.Key, v verdict, reverted v1alpha1.Resolution) (young bool, err error) {
+	var errs []error
+	place := k.placeOf(key)
+	over := k.watch.Over(place)
+	for _, open := range k.watch.Unresolved(place) {
+		if slices.ContainsFunc(over, func(w record.Window) bool { return w.Record == open.Record && w.Scope == v1alpha1.WindowNamespace }) {
+			continue
+		}
 		if open.Seen.After(v.at.Add(-settleAfter)) {
 			young = true // its write may not be stored yet
 			continue
@@ -142,14 +217,7 @@ func (k *keeper) settle(ctx context.Context, key live.Key, v verdict) {
 			k.watch.Forget(open.Record)
 		}
 	}
-	errs = append(errs, k.closeWith(ctx, key, v, reverted))
-	err := errors.Join(errs...)
-	if err != nil && ctx.Err() == nil {
-		k.log.V(1).Info("could not end the records of an object, it is tried again", "object", key.String(), "error", err.Error())
-	}
-	if err != nil || young {
-		k.lookAgain(key, settleRetry)
-	}
+	return young, errors.Join(errs...)
 }
 
 // lookAgain has an object looked at though nothing seems to have moved.
@@ -182,45 +250,4 @@ func (k *keeper) judge(ctx context.Context, key live.Key, open *record.Open, rev
 		return reverted, err
 	}
 	return v1alpha1.Resolution{State: v1alpha1.ResolutionCommitted, Commit: commit, At: reverted.At}, nil
-}
-
-// closeWith takes an object off the windows that wait for it, and ends the record of
-// one that waits for no more.
-func (k *keeper) closeWith(ctx context.Context, key live.Key, v verdict, reverted v1alpha1.Resolution) error {
-	var over []*closing
-	k.mu.Lock()
-	for name, c := range k.closings {
-		if !c.left[key] {
-			continue
-		}
-		delete(c.left, key)
-		c.reverted = c.reverted || v.reverted
-		if e := k.kept[key]; e != nil && !v.reverted && e.since.After(c.window.Opened) {
-			c.caught = commitOf(e.note)
-		}
-		if len(c.left) == 0 {
-			over = append(over, c)
-			delete(k.closings, name)
-		}
-	}
-	k.mu.Unlock()
-	var errs []error
-	for _, c := range over {
-		resolution := reverted
-		if !c.reverted && c.caught != "" {
-			resolution.State, resolution.Commit = v1alpha1.ResolutionCommitted, c.caught
-		}
-		if err := k.records.Resolve(ctx, c.window.Record, resolution); err != nil {
-			errs = append(errs, err)
-			k.mu.Lock()
-			if k.closings != nil {
-				c.left[key] = true
-				k.closings[c.window.Record] = c
-			}
-			k.mu.Unlock()
-			continue
-		}
-		k.watch.Forget(c.window.Record)
-	}
-	return errors.Join(errs...)
 }

@@ -23,6 +23,9 @@ type Options struct {
 	// DataDir holds the repositories; a directory that is there and is written to by
 	// nobody else. What is lost with it is fetched again.
 	DataDir string
+	// FileRoots are the folders below which repositories may be read by a file URL, by
+	// whoever may make a GitSync; none: no file URL is read.
+	FileRoots []string
 	// Namespace that Gitlatch runs in.
 	Namespace string
 	// Replica names this process in records; the pod's name.
@@ -82,8 +85,9 @@ func Setup(mgr manager.Manager, o Options) error {
 	return nil
 }
 
-// run ends the keepers when the process does.
+// run frees the disk when the process begins, and ends the keepers when it does.
 func (l *loop) run(ctx context.Context) error {
+	l.sweep(ctx) // what was asked for by syncs that are gone since
 	<-ctx.Done()
 	l.stopAll()
 	return nil
@@ -94,7 +98,7 @@ func (l *loop) receiver(address string, log logr.Logger, woken chan event.Generi
 	return &receiver{
 		address: address, log: log.WithName("receiver"), count: l.metrics.push,
 		token: l.pushToken,
-		wake:  func(key types.NamespacedName) { woken <- wake(key) },
+		wake:  func(key types.NamespacedName) { l.wakeUp(key); woken <- wake(key) },
 	}
 }
 

@@ -55,14 +55,15 @@ func newLoop(mgr manager.Manager, o Options, woken chan event.GenericEvent) (*lo
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{
+	var l *loop
+	l = &loop{
 		client:       mgr.GetClient(),
 		keeping:      keeping,
 		records:      records{keeping.records, clock.RealClock{}},
-		repositories: &git.Store{Dir: o.DataDir},
+		repositories: &git.Store{Dir: o.DataDir, FileRoots: o.FileRoots},
 		clusters:     &clusters{config: o.Config, metadata: meta, takeover: o.TakeoverManagers, all: map[identity]*live.Cluster{}},
 		references: &references{client: core, watched: map[reference]*followed{},
-			changed: func(key types.NamespacedName) { woken <- wake(key) }},
+			changed: func(key types.NamespacedName) { l.wakeUp(key); woken <- wake(key) }},
 		claims:      newClaims(),
 		events:      events{mgr.GetEventRecorder("gitlatch-applier")},
 		metrics:     counters,

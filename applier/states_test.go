@@ -87,7 +87,7 @@ func TestAMessageFitsACondition(t *testing.T) {
 		long[i] = 'x'
 	}
 	got := oneLine("a\n b\t" + string(long) + "é")
-	if len(got) > maxMessage || got[:5] != "a b x" {
+	if len(got) > maxMessage || got[:6] != "a; b x" {
 		t.Errorf("%d bytes: %q", len(got), got[:20])
 	}
 }

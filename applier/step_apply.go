@@ -54,10 +54,12 @@ func (r *run) applyStage(ctx context.Context, objects []live.Object) {
 			r.count(func(t *tally) { t.unchanged++ })
 			continue
 		}
-		if ctx.Err() != nil {
-			break
+		select {
+		case r.workers <- struct{}{}:
+		case <-ctx.Done():
+			group.Wait()
+			return
 		}
-		r.workers <- struct{}{}
 		group.Go(func() {
 			defer func() { <-r.workers }()
 			r.applyOne(ctx, o)
@@ -67,6 +69,7 @@ func (r *run) applyStage(ctx context.Context, objects []live.Object) {
 }
 
 func (r *run) applyOne(ctx context.Context, o *live.Object) {
+	defer r.state.keeper.lock(o.Key)()
 	held, err := r.state.keeper.held(ctx, o.Key)
 	if err != nil {
 		r.fail(o.Key, err)

@@ -32,6 +32,7 @@ func (r *run) conclude(ctx context.Context) error {
 	}
 	r.setInventory(entries)
 	status := &r.sync.Status
+	status.LastAppliedGeneration = r.sync.Generation
 	last := status.LastAppliedCommit
 	if last != r.revision.Commit {
 		if rewritten {

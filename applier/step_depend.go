@@ -18,11 +18,14 @@ import (
 // also wake it when they become Ready.
 const dependencyRetry = 10 * time.Second
 
-// depend waits until every sync that this one depends on is Ready.
+// depend waits until every sync that this one depends on is Ready. What this one
+// declares is known by then, so that those can tell what moved here.
 func (r *run) depend(ctx context.Context) error {
-	if cycle, err := r.cycle(ctx, r.sync, []types.NamespacedName{r.key}); err != nil {
+	cycle, err := r.cycle(ctx)
+	if err != nil {
 		return err
-	} else if cycle != nil {
+	}
+	if cycle != nil {
 		return stalled(v1alpha1.SyncDependencyCycle, fmt.Errorf("spec.dependsOn leads back to this sync: %s", joined(cycle, " → ")))
 	}
 	for _, key := range dependencies(r.sync) {
@@ -39,28 +42,45 @@ func (r *run) depend(ctx context.Context) error {
 	return nil
 }
 
-// cycle is the way from a sync back to the first of the path, if there is one.
-func (r *run) cycle(ctx context.Context, from *v1alpha1.GitSync, path []types.NamespacedName) ([]types.NamespacedName, error) {
-	for _, key := range dependencies(from) {
-		next := append(slices.Clone(path), key)
-		if key == path[0] {
-			return next, nil
-		}
-		if slices.Contains(path, key) {
-			continue // a cycle of others, which is theirs to report
-		}
-		other := &v1alpha1.GitSync{}
-		if err := r.client.Get(ctx, key, other); err != nil {
-			if apierrors.IsNotFound(err) {
+// cycle is the way from a sync back to itself, if there is one. Each sync is looked at
+// once, however many ways lead to it.
+func (r *run) cycle(ctx context.Context) ([]types.NamespacedName, error) {
+	from := map[types.NamespacedName]types.NamespacedName{}
+	next := []types.NamespacedName{r.key}
+	for len(next) > 0 {
+		at := next[0]
+		next = next[1:]
+		other := r.sync
+		if at != r.key {
+			other = &v1alpha1.GitSync{}
+			if err := r.client.Get(ctx, at, other); apierrors.IsNotFound(err) {
 				continue
+			} else if err != nil {
+				return nil, fmt.Errorf("getting GitSync %s, on which this one depends: %w", at, err)
 			}
-			return nil, fmt.Errorf("getting GitSync %s, on which this one depends: %w", key, err)
 		}
-		if found, err := r.cycle(ctx, other, next); found != nil || err != nil {
-			return found, err
+		for _, key := range dependencies(other) {
+			if key == r.key {
+				return wayTo(from, r.key, at), nil
+			}
+			if _, seen := from[key]; !seen {
+				from[key] = at
+				next = append(next, key)
+			}
 		}
 	}
 	return nil, nil
+}
+
+// wayTo is the way from the start over the last and back to the start.
+func wayTo(from map[types.NamespacedName]types.NamespacedName, start, last types.NamespacedName) []types.NamespacedName {
+	way := []types.NamespacedName{start}
+	for at := last; at != start; at = from[at] {
+		way = append(way, at)
+	}
+	way = append(way, start)
+	slices.Reverse(way)
+	return way
 }
 
 // dependencies of a sync, by full name.

@@ -4,12 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/applier/git"
 )
 
-// fetch asks the remote what the ref names, and fetches it where it is new.
+// fetched is what the remote said last, and what it was asked.
+type fetched struct {
+	at         time.Time
+	generation int64
+	requested  string
+	revision   git.Revision
+}
+
+// fetch asks the remote what the ref names, and fetches it where it is new. A run that
+// only looks again at what is in the cluster does not ask before the interval is over.
 func (r *run) fetch(ctx context.Context) error {
 	spec := &r.sync.Spec
 	credentials, err := r.credentials(ctx)
@@ -17,13 +27,9 @@ func (r *run) fetch(ctx context.Context) error {
 		return err
 	}
 	if r.repository, err = r.repositories.Repository(spec.URL); err != nil {
-		return failing(v1alpha1.SyncFetchFailed, err)
-	}
-	ref := git.Ref{Branch: spec.Ref.Branch, Tag: spec.Ref.Tag, Semver: spec.Ref.Semver, Commit: spec.Ref.Commit}
-	if r.revision, err = r.repository.Resolve(ctx, credentials, ref); err != nil {
 		return fetchFailure(err)
 	}
-	if err = r.repository.Fetch(ctx, credentials, r.revision); err != nil {
+	if r.revision, err = r.resolve(ctx, credentials); err != nil {
 		return fetchFailure(err)
 	}
 	if r.commit, err = r.repository.Commit(r.revision.Commit); err != nil {
@@ -32,6 +38,30 @@ func (r *run) fetch(ctx context.Context) error {
 	r.sync.Status.LastAttemptedCommit = r.revision.Commit
 	r.log = r.log.WithValues("commit", r.revision.Commit)
 	return nil
+}
+
+func (r *run) resolve(ctx context.Context, credentials git.Credentials) (git.Revision, error) {
+	spec, s := &r.sync.Spec, r.state
+	now := fetched{at: r.clock.Now(), generation: r.sync.Generation, requested: r.sync.Annotations[v1alpha1.AnnotationRequestedAt]}
+	s.mu.Lock()
+	woken := s.woken
+	s.woken = false
+	s.mu.Unlock()
+	last := s.fetched
+	if !woken && last.generation == now.generation && last.requested == now.requested && now.at.Sub(last.at) < r.interval() {
+		return last.revision, nil
+	}
+	s.fetched = fetched{} // until it is known anew
+	ref := git.Ref{Branch: spec.Ref.Branch, Tag: spec.Ref.Tag, Semver: spec.Ref.Semver, Commit: spec.Ref.Commit}
+	var err error
+	if now.revision, err = r.repository.Resolve(ctx, credentials, ref); err != nil {
+		return git.Revision{}, err
+	}
+	if err = r.repository.Fetch(ctx, credentials, now.revision); err != nil {
+		return git.Revision{}, err
+	}
+	s.fetched = now
+	return now.revision, nil
 }
 
 func fetchFailure(err error) error {

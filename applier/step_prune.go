@@ -4,18 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
-
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/applier/desired"
 	"github.com/gitlatch/gitlatch/applier/live"
 )
-
-// pruneRetry is how soon what could not be pruned yet is looked at again.
-const pruneRetry = 2 * time.Second
 
 // prune deletes what this sync has applied and git no longer declares, in the
 // reverse order of applying. It runs only after everything was applied: what was
@@ -28,15 +21,30 @@ func (r *run) prune(ctx context.Context) error {
 		r.stale = nil
 		return nil
 	}
-	if err := r.settled(ctx); err != nil {
-		return err
+	moved, err := r.moved(ctx)
+	if err != nil {
+		return &failure{reason: v1alpha1.SyncProgressing, err: err}
+	}
+	held, err := r.windows(ctx, r.stale)
+	if err != nil {
+		return failing(v1alpha1.SyncPruneFailed, err)
 	}
 	slices.SortStableFunc(r.stale, func(a, b live.Ref) int { return desired.Stage(b.Group, b.Kind) - desired.Stage(a.Group, a.Kind) })
-	left := r.stale[:0]
+	var left []live.Ref
+	going := -1 // the stage of what is on its way out: what it may need to get there stays
 	for _, ref := range r.stale {
-		done, err := r.pruneOne(ctx, ref)
+		stage := desired.Stage(ref.Group, ref.Kind)
+		if stage < going {
+			left = append(left, ref)
+			continue
+		}
+		before := r.tally.leaving
+		done, err := r.pruneOne(ctx, ref, moved, held)
 		if err != nil {
 			r.tally.failed = append(r.tally.failed, failed{ref.Key, err})
+		}
+		if r.tally.leaving > before {
+			going = stage
 		}
 		if !done {
 			left = append(left, ref)
@@ -54,38 +62,16 @@ func (r *run) prune(ctx context.Context) error {
 	return nil
 }
 
-// settled waits until every other sync that follows the same ref of the same
-// repository has said what it declares at this commit: what left this sync may have
-// moved there.
-func (r *run) settled(ctx context.Context) error {
-	all := &v1alpha1.GitSyncList{}
-	if err := r.client.List(ctx, all); err != nil {
-		return fmt.Errorf("listing GitSyncs: %w", err)
-	}
-	var others []types.NamespacedName
-	for i := range all.Items {
-		s := &all.Items[i]
-		if key := client.ObjectKeyFromObject(s); key != r.key && s.Spec.URL == r.sync.Spec.URL && s.Spec.Ref == r.sync.Spec.Ref &&
-			!s.Spec.Suspend && s.DeletionTimestamp.IsZero() {
-			others = append(others, key)
-		}
-	}
-	if other, waiting := r.claims.pending(r.key, r.revision.Commit, others, r.clock.Now()); waiting {
-		return &failure{reason: v1alpha1.SyncProgressing, retry: pruneRetry,
-			err: fmt.Errorf("waiting with pruning for GitSync %s, to which what left this one may have moved at %s", other, short(r.revision.Commit))}
-	}
-	return nil
-}
-
-// pruneOne deletes one object, and says whether it can be forgotten.
-func (r *run) pruneOne(ctx context.Context, ref live.Ref) (done bool, err error) {
-	held, err := r.state.keeper.held(ctx, ref.Key)
-	if err != nil || held {
+// pruneOne deletes one object, and says whether it can be forgotten. What a
+// break-glass window covers, or what would take such a thing along, waits for its end.
+func (r *run) pruneOne(ctx context.Context, ref live.Ref, moved map[live.Key]bool, held []live.Key) (done bool, err error) {
+	defer r.state.keeper.lock(ref.Key)()
+	if slices.ContainsFunc(held, func(key live.Key) bool { return key == ref.Key || holds(ref.Key, key) }) {
 		r.tally.held++
-		return false, err
+		return false, nil
 	}
-	if r.claims.other(r.key, ref.Key) {
-		return true, nil // it moved: the other sync has it, or is about to take it
+	if moved[ref.Key] || r.claims.other(r.key, ref.Key) {
+		return r.handedOver(ctx, ref)
 	}
 	r.state.keeper.expect(ref.Key)
 	deletion, err := r.cluster.Delete(ctx, ref, v1alpha1.SyncLabel(r.key.Namespace, r.key.Name))
@@ -99,7 +85,18 @@ func (r *run) pruneOne(ctx context.Context, ref live.Ref) (done bool, err error)
 	case live.Spared:
 		r.tally.spared++
 	case live.Deleting:
-		return false, nil // a finalizer holds it; it is looked at again
+		r.tally.leaving++ // a finalizer holds it; it is looked at again
+		return false, nil
 	}
 	return true, nil
+}
+
+// handedOver says whether the sync to which an object moved has taken it. Until then
+// this one remembers it, so that it is never nobody's.
+func (r *run) handedOver(ctx context.Context, ref live.Ref) (bool, error) {
+	state, err := r.cluster.Look(ctx, ref)
+	if err != nil {
+		return false, err
+	}
+	return state.Sync != v1alpha1.SyncLabel(r.key.Namespace, r.key.Name), nil
 }

@@ -7,79 +7,80 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/applier/desired"
 	"github.com/gitlatch/gitlatch/applier/live"
 )
 
-// rendered is the last render, and all that it rested on.
-type rendered struct {
+// prepared are the objects of the last render, and all that it rested on.
+type prepared struct {
 	basis   [sha256.Size]byte
 	objects []live.Object
 }
 
-// render reads the folder from the commit's tree, decrypts it and turns it into
-// objects. One that is wrong means that none is applied. The same commit is not
-// rendered twice.
+// render reads the folder from the commit's tree and decrypts it. One object that is
+// wrong means that none is applied. What is prepared already is not rendered again,
+// nor what waits for another sync.
 func (r *run) render(ctx context.Context) error {
 	options, err := r.renderOptions(ctx)
 	if err != nil {
 		return err
 	}
-	basis, err := r.renderBasis(options)
-	if err != nil {
+	if r.basis, err = r.renderBasis(options); err != nil {
 		return err
 	}
-	if r.state.rendered.basis == basis {
-		r.objects = r.state.rendered.objects
+	if r.state.prepared.basis == r.basis {
+		r.objects = r.state.prepared.objects
 		return nil
+	}
+	if r.state.claimed == r.basis {
+		if err := r.depend(ctx); err != nil {
+			return err
+		}
 	}
 	tree, err := r.repository.Tree(r.revision.Commit)
 	if err != nil {
 		return failing(v1alpha1.SyncFetchFailed, err)
 	}
-	set, err := desired.Render(ctx, tree, options)
-	if err != nil {
+	if r.folder, err = desired.Render(ctx, tree, options); err != nil {
 		return r.renderFailure(err)
 	}
-	namespace := r.key.Namespace // of objects that name none
-	if set.Form == desired.FormHelm {
-		namespace = options.Helm.Namespace
-	}
-	objects, err := r.cluster.Prepare(set.Objects, live.Preparation{
-		Mark: v1alpha1.SyncLabel(r.key.Namespace, r.key.Name), Namespace: namespace, Ignore: r.sync.Spec.Ignore,
-		Repository: r.sync.Spec.URL, Ref: refName(&r.sync.Spec.Ref),
-	})
-	if err != nil {
-		// A kind that the API server does not know may come with another sync, so this is
-		// tried again.
-		return &failure{reason: v1alpha1.SyncInvalid, err: fmt.Errorf("%w; %s", err, r.keeping())}
-	}
-	r.objects = objects
-	r.state.rendered = rendered{basis: basis, objects: objects}
+	r.claims.claim(r.key, r.revision.Commit, keysOf(r.folder, r.defaultNamespace(r.folder)))
+	r.state.claimed = r.basis
 	return nil
 }
 
+// defaultNamespace is that of objects which name none: of the release, or of the sync.
+func (r *run) defaultNamespace(set *desired.Set) string {
+	if h := r.sync.Spec.Helm; set.Form == desired.FormHelm && h != nil {
+		return cmp.Or(h.Namespace, r.key.Namespace)
+	}
+	return r.key.Namespace
+}
+
 func (r *run) renderOptions(ctx context.Context) (desired.Options, error) {
-	spec := &r.sync.Spec
-	o := desired.Options{Path: spec.Path, Helm: desired.Helm{ReleaseName: r.sync.Name, Namespace: r.sync.Namespace}}
-	if h := spec.Helm; h != nil {
-		o.Helm.ValuesFiles = h.ValuesFiles
-		o.Helm.KubeVersion = h.KubeVersion
-		o.Helm.ReleaseName = cmp.Or(h.ReleaseName, r.sync.Name)
-		o.Helm.Namespace = cmp.Or(h.Namespace, r.sync.Namespace)
-	}
-	if o.Helm.KubeVersion == "" {
-		o.Helm.KubeVersion = r.kubeVersion
-	}
-	if spec.Decryption == nil {
+	o := folderOf(r.sync, r.kubeVersion)
+	if r.sync.Spec.Decryption == nil {
 		return o, nil
 	}
 	var err error
-	o.Keys, err = r.keys(ctx, spec.Decryption.SecretRef.Name)
+	o.Keys, err = r.keys(ctx, r.sync.Spec.Decryption.SecretRef.Name)
 	return o, err
+}
+
+// folderOf says how the folder of a sync is rendered, but for its keys.
+func folderOf(sync *v1alpha1.GitSync, kubeVersion string) desired.Options {
+	o := desired.Options{Path: sync.Spec.Path, Helm: desired.Helm{
+		ReleaseName: sync.Name, Namespace: sync.Namespace, KubeVersion: kubeVersion,
+	}}
+	if h := sync.Spec.Helm; h != nil {
+		o.Helm = desired.Helm{
+			ReleaseName: cmp.Or(h.ReleaseName, sync.Name), Namespace: cmp.Or(h.Namespace, sync.Namespace),
+			ValuesFiles: h.ValuesFiles, KubeVersion: cmp.Or(h.KubeVersion, kubeVersion),
+		}
+	}
+	return o
 }
 
 // renderBasis is a digest of everything that a render depends on.
@@ -113,54 +114,3 @@ func (r *run) renderFailure(err error) error {
 func refName(ref *v1alpha1.GitRef) string {
 	return cmp.Or(ref.Branch, ref.Tag, ref.Semver, ref.Commit)
 }
-
-// prepare refuses what would empty the cluster by mistake: a repository that was
-// read by half, a path that was moved.
-func (r *run) prepare(context.Context) error {
-	before, err := entriesOf(r.sync.Status.Inventory)
-	if err != nil {
-		return stalled(v1alpha1.SyncInvalid, err)
-	}
-	declared := make(map[live.Key]bool, len(r.objects))
-	namespaces := 0
-	for i := range r.objects {
-		declared[r.objects[i].Key] = true
-		if isNamespace(r.objects[i].Key) {
-			namespaces++
-		}
-	}
-	lost := 0
-	r.stale = r.stale[:0]
-	for _, ref := range before {
-		if declared[ref.Key] {
-			continue
-		}
-		r.stale = append(r.stale, ref)
-		if isNamespace(ref.Key) {
-			lost++
-		}
-	}
-	if r.sync.Annotations[v1alpha1.AnnotationAllowEmpty] == "true" {
-		return nil
-	}
-	insist := fmt.Sprintf("to insist, annotate the sync %s=true; %s", v1alpha1.AnnotationAllowEmpty, r.keeping())
-	switch {
-	case len(r.objects) == 0 && len(before) > 0:
-		return stalled(v1alpha1.SyncWouldEmpty, fmt.Errorf("%s declares nothing at %s, and %d objects would be deleted: %s",
-			pathOf(r.sync), short(r.revision.Commit), len(before), insist))
-	case lost > 0 && namespaces == 0 && r.pruning():
-		return stalled(v1alpha1.SyncWouldEmpty, fmt.Errorf("%s declares no namespace any more at %s, and all %d would be deleted: %s",
-			pathOf(r.sync), short(r.revision.Commit), lost, insist))
-	}
-	return nil
-}
-
-func isNamespace(k live.Key) bool { return k.Group == "" && k.Kind == "Namespace" }
-
-func pathOf(sync *v1alpha1.GitSync) string { return cmp.Or(sync.Spec.Path, "the repository's root") }
-
-// pruning: what left git is deleted.
-func (r *run) pruning() bool { return r.sync.Spec.Prune == nil || *r.sync.Spec.Prune }
-
-// progressEvery is how often a long run says how far it is.
-const progressEvery = 5 * time.Second

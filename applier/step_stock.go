@@ -32,7 +32,6 @@ func (r *run) takeStock(ctx context.Context) error {
 		known[e.ID] = e
 	}
 	r.setInventory(known)
-	r.claims.claim(r.key, r.revision.Commit, r.objects)
 	if r.sync.Status.LastAppliedCommit == r.revision.Commit && equality.Semantic.DeepEqual(r.saved.Status.Inventory, r.sync.Status.Inventory) {
 		return nil
 	}

@@ -2,6 +2,7 @@ package applier
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/applier/desired"
 	"github.com/gitlatch/gitlatch/applier/git"
 	"github.com/gitlatch/gitlatch/applier/live"
 )
@@ -23,10 +25,10 @@ type step struct {
 // steps in the order in which they are taken. The first error ends the run.
 func steps() []step {
 	return []step{
-		{"depend", (*run).depend},
 		{"fetch", (*run).fetch},
 		{"verify", (*run).verify},
 		{"render", (*run).render},
+		{"depend", (*run).depend},
 		{"prepare", (*run).prepare},
 		{"takeStock", (*run).takeStock},
 		{"apply", (*run).apply},
@@ -50,6 +52,8 @@ type run struct {
 	revision   git.Revision
 	commit     git.Commit
 	verified   git.Verified
+	folder     *desired.Set // what the folder declares; nil when it is prepared already
+	basis      [sha256.Size]byte
 	objects    []live.Object
 	stale      []live.Ref                       // applied once, not declared any more
 	fresh      map[string]bool                  // ids that this run put into the inventory
@@ -59,8 +63,8 @@ type run struct {
 
 // tally counts what a run did.
 type tally struct {
-	created, configured, unchanged, recreated, pruned, spared, held int
-	failed                                                          []failed
+	created, configured, unchanged, recreated, pruned, leaving, spared, held int
+	failed                                                                   []failed
 }
 
 // failed is one object that could not be applied or pruned.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -30,32 +31,50 @@ const (
 // fluxCarries are the labels of what Flux carries.
 var fluxCarries = []string{"kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name"}
 
-// closing is a window that has ended: what it covers of this sync is looked at, and
-// pulled back, before its record says how it ended.
-type closing struct {
-	window   record.Window
-	left     map[live.Key]bool
-	reverted bool
-	caught   string // the commit by which git caught up
-}
-
-// held says that an open break-glass window covers an object: it is left alone.
+// held says that an open break-glass window covers an object: it is left alone. What
+// was recorded of one that is about to be pruned ends with that.
 func (k *keeper) held(ctx context.Context, key live.Key) (bool, error) {
-	if !k.watch.Synced() {
+	if mark, is := k.suspect(key); is || !k.watch.Synced() {
 		if err := k.watch.Refresh(ctx); err != nil {
 			return false, err
 		}
+		k.windowsAsked(mark)
 	}
-	_, open := k.watch.Open(k.placeOf(key))
-	if open {
-		k.mu.Lock()
-		if e := k.kept[key]; e != nil {
-			e.stopped = true
-		}
-		k.mu.Unlock()
+	place, err := k.placeOfAny(key)
+	if err != nil {
+		return false, err
+	}
+	_, open := k.watch.Open(place)
+	k.mu.Lock()
+	e := k.kept[key]
+	if e != nil && open {
+		e.stopped = true
+	}
+	k.mu.Unlock()
+	switch {
+	case open:
 		k.hold(key, true)
+	case e == nil:
+		return false, k.undeclare(ctx, key, place)
 	}
 	return open, nil
+}
+
+// placeOfAny is where records find an object that need not be declared any more.
+func (k *keeper) placeOfAny(key live.Key) (record.Place, error) {
+	p := k.placeOf(key)
+	k.mu.Lock()
+	cluster := k.cluster
+	k.mu.Unlock()
+	if p.Resource != "" || cluster == nil {
+		return p, nil
+	}
+	r, err := cluster.Resource(groupKind(key).WithVersion("")) // any will do
+	if meta.IsNoMatchError(err) {
+		return p, nil // no object of that kind is there
+	}
+	p.Resource = r.Resource
+	return p, err
 }
 
 // hold counts an object that is left alone, once, until it is not any more.
@@ -74,104 +93,59 @@ func (k *keeper) hold(key live.Key, is bool) {
 	}
 }
 
+// listen takes in notices, one after the other.
+func (k *keeper) listen(l *life) {
+	for {
+		n, stopped := l.notices.Get()
+		if stopped {
+			return
+		}
+		k.notice(l, n)
+		l.notices.Done(n)
+	}
+}
+
+// told is a notice, and whether it has waited for its write to be stored.
+type told struct {
+	record.Notice
+	waited bool
+}
+
 // notice takes in what the records tell.
-func (k *keeper) notice(l *life, n record.Notice) {
+func (k *keeper) notice(l *life, n told) {
 	switch {
 	case n.Window == "":
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if key, ok := k.keyOf(n.Place); ok && k.life == l {
-			e := k.kept[key]
-			e.look = true
-			k.enqueue(key, e, settleAfter)
-		}
+		k.waits(l, n)
 	case n.Ended:
 		for _, w := range k.watch.Ended() {
-			if w.Record == n.Window {
-				k.close(l, w)
+			if w.Record == n.Window && k.covers(&w) {
+				l.group.Go(func() { k.close(l, w) })
 			}
 		}
 	}
 }
 
-// reopen goes on with the windows that ended, and the records that were left, before
-// this keeper began.
-func (k *keeper) reopen() {
-	k.mu.Lock()
-	l := k.life
-	if l == nil {
-		k.mu.Unlock()
+// waits has an object looked at that a record waits for, once the write had time to be
+// stored. Most records of drift are resolved by then.
+func (k *keeper) waits(l *life, n told) {
+	if n.waited && len(k.watch.Unresolved(n.Place)) == 0 {
 		return
 	}
-	for key, e := range k.kept {
-		if e.applied() && len(k.watch.Unresolved(k.placeLocked(key))) > 0 {
-			e.look = true
-			k.enqueue(key, e, 0)
-		}
-	}
-	k.mu.Unlock()
-	for _, w := range k.watch.Ended() {
-		l.group.Go(func() { k.close(l, w) })
-	}
-}
-
-// close has everything of this sync that a window covered looked at. What was written
-// inside it is known before that, so that its records end with it.
-func (k *keeper) close(l *life, w record.Window) {
-	if len(k.covered(l, &w)) == 0 {
-		return
-	}
-	for {
-		err := k.watch.Within(l.ctx, &w)
-		if err == nil {
-			break
-		}
-		k.log.V(1).Info("could not list the writes inside a break-glass window", "record", w.Record, "error", err.Error())
-		select {
-		case <-l.ctx.Done():
-			return
-		case <-k.clock.After(withinRetry):
-		}
-	}
-	keys := k.covered(l, &w)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.life != l || len(keys) == 0 || k.closings[w.Record] != nil {
-		return
-	}
-	if k.closings == nil {
-		k.closings = map[string]*closing{}
-	}
-	c := &closing{window: w, left: map[live.Key]bool{}}
-	k.closings[w.Record] = c
-	for _, key := range keys {
-		e := k.kept[key]
-		c.left[key] = true
-		e.release, e.look = true, true
-		k.enqueue(key, e, 0)
-	}
-}
-
-// covered lists what a window covers of this sync.
-func (k *keeper) covered(l *life, w *record.Window) []live.Key {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.life != l {
-		return nil
+		return
 	}
-	var keys []live.Key
-	if w.Scope == v1alpha1.WindowObject {
-		if key, ok := k.keyOf(w.Place); ok {
-			keys = append(keys, key)
-		}
-		return keys
+	key, ok := k.keyOf(n.Place)
+	switch {
+	case !ok:
+	case n.waited:
+		e := k.kept[key]
+		e.look = true
+		k.enqueue(key, e, 0)
+	default:
+		l.notices.AddAfter(told{Notice: n.Notice, waited: true}, settleAfter)
 	}
-	for key := range k.kept {
-		if w.Covers(k.placeLocked(key)) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
 }
 
 // keyOf finds the declared object that a record is about. k.mu is held.

@@ -32,6 +32,7 @@ func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
 			rule("gitlatch.dev", []string{"gitsyncs/status"}, []string{"patch"}),
 			rule("gitlatch.dev", []string{"changerecords"}, []string{"get", "list", "watch", "create", "patch"}),
 			rule("gitlatch.dev", []string{"changerecords/status"}, []string{"patch"}),
+			rule("gitlatch.dev", []string{"changepolicies"}, []string{"list"}),
 			rule("", []string{"secrets", "configmaps"}, []string{"list", "watch"}),
 			rule("", []string{"serviceaccounts"}, []string{"get", "impersonate"}), // no users, groups, uids
 			rule("authentication.k8s.io", []string{"userextras/gitlatch.dev/sync"}, []string{"impersonate"}),

@@ -31,6 +31,7 @@ func TestGuardedPathsAreThoseOfUnresolvedAdmittedRecords(t *testing.T) {
 		openingRecord(recordNamed("cr-2"), outcome(v1alpha1.OutcomeFlagged), changedPaths(".spec.replicas"),
 			func(rec *v1alpha1.ChangeRecord) { rec.Spec.Request.Subresource = "scale" }),
 		openingRecord(recordNamed("cr-3"), outcome(v1alpha1.OutcomeDenied), changedPaths(".spec.denied")),
+		openingRecord(recordNamed("cr-11"), outcome(v1alpha1.OutcomeDrift), changedPaths(".spec.drifted")),
 		openingRecord(recordNamed("cr-4"), changedPaths(".spec.resolved"), func(rec *v1alpha1.ChangeRecord) { delete(rec.Labels, v1alpha1.LabelUnresolved) }),
 		openingRecord(recordNamed("cr-5"), changedPaths(".spec.lost"), func(rec *v1alpha1.ChangeRecord) { rec.Status.Phase = v1alpha1.PhaseNotPersisted }),
 		openingRecord(recordNamed("cr-6"), changedPaths(".spec.other"), func(rec *v1alpha1.ChangeRecord) { rec.Spec.Request.Name = "db" }),

@@ -42,7 +42,8 @@ type GitSyncList struct {
 // GitSyncSpec says what is read from where, and how it is applied.
 type GitSyncSpec struct {
 	// url of the repository: https, ssh or file. Credentials belong in secretRef, not
-	// here.
+	// here. A file URL has to lie below a folder that the applier's flag
+	// --allow-file-root names.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(https|ssh|file)://.+')",message="must begin with https://, ssh:// or file://"
@@ -63,9 +64,9 @@ type GitSyncSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
 	// +optional
 	Interval *metav1.Duration `json:"interval,omitempty"`
-	// timeout bounds one run: fetch, render, apply. Left out: 5m.
+	// timeout bounds one run: fetch, render, apply; at most 1h. Left out: 5m.
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s')",message="must be at least 1s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="must be between 1s and 1h"
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// secretRef names a Secret in the sync's namespace with what the remote asks for:

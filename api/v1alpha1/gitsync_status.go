@@ -55,6 +55,9 @@ type GitSyncStatus struct {
 	// guarded while a newer one fails.
 	// +optional
 	LastAppliedCommit string `json:"lastAppliedCommit,omitempty"`
+	// lastAppliedGeneration of the spec with which it was applied.
+	// +optional
+	LastAppliedGeneration int64 `json:"lastAppliedGeneration,omitempty"`
 	// lastHandledReconcileAt is the value of the annotation gitlatch.dev/requestedAt
 	// that was answered last.
 	// +optional

@@ -22,7 +22,12 @@ func worst(files, render error) error {
 		found = append(found, err)
 	}
 	slices.SortStableFunc(found, func(a, b error) int { return cmp.Compare(fileOf(a), fileOf(b)) })
-	found = slices.CompactFunc(found, func(a, b error) bool { return a.Error() == b.Error() })
+	told := map[string]bool{}
+	found = slices.DeleteFunc(found, func(err error) bool {
+		text := err.Error()
+		defer func() { told[text] = true }()
+		return told[text]
+	})
 	if more := len(found) - maxErrors; more > 0 {
 		found = append(found[:maxErrors], fmt.Errorf("and %d more", more))
 	}

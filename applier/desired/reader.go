@@ -56,6 +56,16 @@ func (in *reader) file(name string) ([]byte, error) {
 	return bytes.TrimPrefix(content, []byte("\xEF\xBB\xBF")), nil
 }
 
+// errSubmodule: taken for an empty folder, what it holds would be deleted from the
+// cluster.
+var errSubmodule = errors.New("is a submodule, and those are not fetched: put its files into this repository, or give its own one a sync")
+
+// submodule asks what a tree of applier/git tells of its folders.
+func submodule(info fs.FileInfo) bool {
+	s, ok := info.(interface{ Submodule() bool })
+	return ok && s.Submodule()
+}
+
 // plainError leaves out the path, which the error around it names.
 func plainError(err error) error {
 	if at := (*fs.PathError)(nil); errors.As(err, &at) {
@@ -91,6 +101,9 @@ func (in *reader) descend(dir string, depth int, skip func(string, fs.FileInfo) 
 	}
 	if depth > maxDepth {
 		return &Error{Reason: ReasonPath, File: dir, Err: fmt.Errorf("is more than %d folders deep", maxDepth)}
+	}
+	if info, err := in.src.Stat(dir); err == nil && submodule(info) {
+		return &Error{Reason: ReasonPath, File: dir, Err: errSubmodule}
 	}
 	entries, err := in.src.ReadDir(dir)
 	if err != nil {

@@ -237,7 +237,7 @@ func TestSeveralSyncsFetchAtOnce(t *testing.T) {
 	o.must(o.Branch("next"))
 	want := map[string]string{"main": o.head(), "next": o.push("scale", "web.yaml", "replicas: 2\n")}
 	server := startHTTPS(t, o.root, gitserver.HTTPS{})
-	store := &Store{Dir: t.TempDir()}
+	store := &Store{Dir: t.TempDir(), FileRoots: []string{"/"}}
 	var wg sync.WaitGroup
 	for i := range 8 {
 		branch := []string{"main", "next"}[i%2]
@@ -313,7 +313,7 @@ func TestALargerRepositoryThanIsTaken(t *testing.T) {
 	server := startHTTPS(t, o.root, gitserver.HTTPS{})
 	for url, c := range map[string]Credentials{server.URL("ops"): {CA: server.CA}, o.FileURL(): {}} {
 		dir := t.TempDir()
-		r, err := (&Store{Dir: dir, MaxTransfer: 1 << 20}).Repository(url)
+		r, err := (&Store{Dir: dir, MaxTransfer: 1 << 20, FileRoots: []string{"/"}}).Repository(url)
 		o.must(err)
 		_, err = fetchRef(within(t, time.Minute), r, c, Ref{})
 		wantError(t, err, ErrTooLarge, "reading "+url+": the repository is larger than the 1 MiB that are taken at once")
@@ -375,7 +375,7 @@ func TestAHistoryWithAHoleIsNotTaken(t *testing.T) {
 
 func TestARemovedRepositoryIsGone(t *testing.T) {
 	o := newOrigin(t)
-	store := &Store{Dir: t.TempDir()}
+	store := &Store{Dir: t.TempDir(), FileRoots: []string{"/"}}
 	r, err := store.Repository(o.FileURL())
 	o.must(err)
 	rev := mustSync(t, r, Credentials{}, Ref{})

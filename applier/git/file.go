@@ -16,19 +16,33 @@ import (
 // folderRemote is a repository on this machine. go-git would run the git command line for it, which a container of
 // ours doesn't have; its objects are copied, each checked as if it came from anywhere else.
 type folderRemote struct {
-	path string // where objects and refs are
-	view *Repository
+	path  string // where objects and refs are
+	view  *Repository
+	fence fence
 }
 
-func dialFile(u *url.URL) (remote, error) {
-	view, objects, err := openFolder(filepath.FromSlash(u.Path))
+func dialFile(u *url.URL, f fence) (remote, error) {
+	path, err := f.folder(filepath.FromSlash(u.Path))
+	if err != nil {
+		return nil, err
+	}
+	private, common, err := gitFolders(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, transport.ErrRepositoryNotFound
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &folderRemote{path: objects, view: view}, nil
+	for _, folder := range []string{private, common, filepath.Join(common, "refs"), filepath.Join(common, "objects", "pack")} {
+		if _, err := f.folder(folder); err != nil {
+			return nil, err
+		}
+	}
+	view, objects, err := openFolder(path)
+	if err != nil {
+		return nil, err
+	}
+	return &folderRemote{path: objects, view: view, fence: f}, nil
 }
 
 func (f *folderRemote) close() error {
@@ -69,6 +83,11 @@ func (f *folderRemote) fetch(ctx context.Context, into *incoming, _, _ []plumbin
 }
 
 func (f *folderRemote) copyObjects(ctx context.Context, into *incoming, objects string, depth int) error {
+	for _, folder := range []string{objects, filepath.Join(objects, "pack")} {
+		if _, err := f.fence.folder(folder); err != nil {
+			return err
+		}
+	}
 	packs, err := filepath.Glob(filepath.Join(objects, "pack", "*.pack"))
 	if err != nil {
 		return err

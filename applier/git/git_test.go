@@ -60,7 +60,7 @@ func (o *origin) head() string {
 
 func open(t *testing.T, dir, url string) *Repository {
 	t.Helper()
-	r, err := (&Store{Dir: dir}).Repository(url)
+	r, err := (&Store{Dir: dir, FileRoots: []string{"/"}}).Repository(url)
 	if err != nil {
 		t.Fatal(err)
 	}

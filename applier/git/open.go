@@ -32,13 +32,9 @@ func Open(path string) (*Repository, error) {
 
 // openFolder opens the repository that is exactly this folder, and says where its objects are.
 func openFolder(path string) (*Repository, string, error) {
-	private, err := gitFolder(path)
+	private, common, err := gitFolders(path)
 	if err != nil {
 		return nil, "", err
-	}
-	common := private
-	if content, err := os.ReadFile(filepath.Join(private, "commondir")); err == nil {
-		common = relative(private, string(content))
 	}
 	var folder billy.Filesystem = osfs.New(private)
 	if common != private {
@@ -49,6 +45,17 @@ func openFolder(path string) (*Repository, string, error) {
 		return nil, "", fmt.Errorf("opening the repository %s: %w", path, err)
 	}
 	return &Repository{disk: d, gate: make(chan struct{}, 1)}, common, nil
+}
+
+// gitFolders finds where git keeps what is a folder's own, and what it shares with other work trees.
+func gitFolders(path string) (private, common string, err error) {
+	if private, err = gitFolder(path); err != nil {
+		return "", "", err
+	}
+	if content, err := os.ReadFile(filepath.Join(private, "commondir")); err == nil {
+		return private, relative(private, string(content)), nil
+	}
+	return private, private, nil
 }
 
 // gitFolder finds where git keeps its files for a folder: itself when it is bare, its .git, or where its .git file

@@ -39,7 +39,7 @@ func (r *Repository) dial(ctx context.Context, c Credentials) (remote, error) {
 	case "ssh":
 		return dialSSH(ctx, u, c, filepath.Dir(r.path))
 	}
-	return dialFile(u)
+	return dialFile(u, r.fence)
 }
 
 // session is a conversation in git's protocol, version 0, over whatever carries it.

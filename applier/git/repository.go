@@ -18,6 +18,7 @@ type Repository struct {
 	url   string // "" for one that is only read
 	path  string // the bare repository below a store's folder
 	limit int64  // bytes of one transfer
+	fence fence  // for a file URL
 
 	gate chan struct{} // full while somebody fetches
 

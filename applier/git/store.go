@@ -17,6 +17,10 @@ import (
 type Store struct {
 	// Dir is made when it is missing.
 	Dir string
+	// FileRoots are the folders below which repositories of this machine may be read by a file URL, wherever links
+	// lead. None: no file URL is read. What is below Dir is never read by one: whoever fetched it may read it, others
+	// may not.
+	FileRoots []string
 	// MaxTransfer is how many bytes are taken from a remote at once, at most; a repository that sends more is
 	// [ErrTooLarge]. 0: 4 GiB.
 	MaxTransfer int64
@@ -30,9 +34,20 @@ const defaultMaxTransfer = 4 << 30
 // Repository opens what is on disk of a URL, nothing when it was never fetched. It is the same for the same URL.
 // What a process that was killed left behind does not hinder it.
 func (s *Store) Repository(remote string) (*Repository, error) {
-	if _, err := parseURL(remote); err != nil {
+	u, err := parseURL(remote)
+	if err != nil {
 		return nil, err
 	}
+	if u.Scheme == "file" {
+		if _, err := s.fence().folder(filepath.FromSlash(u.Path)); err != nil {
+			return nil, explainRemote(context.Background(), remote, Credentials{}, err)
+		}
+	}
+	return s.repository(remote)
+}
+
+// repository is [Store.Repository] without a look at the URL.
+func (s *Store) repository(remote string) (*Repository, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r, ok := s.open[remote]; ok {
@@ -41,13 +56,12 @@ func (s *Store) Repository(remote string) (*Repository, error) {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the folder of repositories: %w", err)
 	}
-	sum := sha256.Sum256([]byte(remote))
 	limit := s.MaxTransfer
 	if limit == 0 {
 		limit = defaultMaxTransfer
 	}
-	r := &Repository{url: remote, path: filepath.Join(s.Dir, hex.EncodeToString(sum[:16])+".git"), limit: limit,
-		gate: make(chan struct{}, 1)}
+	r := &Repository{url: remote, path: filepath.Join(s.Dir, folderOf(remote)), limit: limit,
+		fence: s.fence(), gate: make(chan struct{}, 1)}
 	if err := r.load(); err != nil {
 		return nil, err
 	}
@@ -58,29 +72,10 @@ func (s *Store) Repository(remote string) (*Repository, error) {
 	return r, nil
 }
 
-// Remove deletes what is on disk of a URL, once nothing reads it any more. A fetch that is under way ends first.
-func (s *Store) Remove(ctx context.Context, remote string) error {
-	r, err := s.Repository(remote)
-	if err != nil {
-		return err
-	}
-	if err := r.enter(ctx); err != nil {
-		return err
-	}
-	defer r.leave()
-	unlock, err := lock(ctx, r.path+".lock")
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	r.exchange(nil)
-	s.mu.Lock()
-	delete(s.open, remote)
-	s.mu.Unlock()
-	if err := os.RemoveAll(r.path); err != nil {
-		return fmt.Errorf("removing the repository of %s from disk: %w", redact(remote), err)
-	}
-	return nil
+// folderOf is where a URL is kept below the store's folder.
+func folderOf(remote string) string {
+	sum := sha256.Sum256([]byte(remote))
+	return hex.EncodeToString(sum[:16]) + ".git"
 }
 
 // parseURL accepts https, ssh and file, without a secret.

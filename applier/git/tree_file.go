@@ -16,9 +16,13 @@ type fileInfo struct {
 	size  int64
 }
 
-func (i *fileInfo) Name() string       { return path.Base(i.path) }
-func (i *fileInfo) Size() int64        { return i.size }
-func (i *fileInfo) Mode() fs.FileMode  { return i.entry.mode() }
+func (i *fileInfo) Name() string      { return path.Base(i.path) }
+func (i *fileInfo) Size() int64       { return i.size }
+func (i *fileInfo) Mode() fs.FileMode { return i.entry.mode() }
+
+// Submodule tells an empty folder of which the content is in another repository.
+func (i *fileInfo) Submodule() bool { return i.entry.kind == submodule }
+
 func (i *fileInfo) Type() fs.FileMode  { return i.entry.mode().Type() }
 func (i *fileInfo) ModTime() time.Time { return i.tree.when }
 func (i *fileInfo) IsDir() bool        { return i.entry.mode().IsDir() }

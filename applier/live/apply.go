@@ -47,18 +47,27 @@ type ApplyOptions struct {
 	// between is taken from it, which its own watch then shows. Left out: one more call
 	// finds out.
 	Known *State
+	// Firm says that Known holds, or nothing is written: neither an object that was
+	// written since, nor one that is gone or made anew. [Moved] holds for the error then,
+	// and the caller looks again. What others lose was told by the caller. It needs Known.
+	Firm bool
 	// Released says that the sync with this mark has given the object up, so that ours
 	// may have it. Left out: no sync has.
 	Released func(mark string) bool
-	// TookOver is called before fields are taken from people, to record it first; an
-	// error stops the takeover. Left out: nothing is taken.
+	// TookOver is called before fields of people, or of an object that was not ours, are
+	// changed or taken, to record it first; an error stops that. Left out: nothing is
+	// taken from people.
 	TookOver func(context.Context, Takeover) error
+
+	told *[]Takeover // in an earlier try
 }
 
 // Result is what came of applying an object.
 type Result struct {
 	State  State
 	Action Action
+	// Claim is what we own of it.
+	Claim Claim
 	// Taken lists what was taken from people.
 	Taken []Takeover
 }
@@ -72,18 +81,19 @@ const maxTries = 5
 //
 // The error is a [ConflictError], an [ImmutableError], or wraps the API server's.
 func (c *Cluster) Apply(ctx context.Context, o *Object, a ApplyOptions) (Result, error) {
+	a.told = &[]Takeover{}
 	for try := 1; ; try++ {
 		result, err := c.applyOnce(ctx, o, a)
-		if !moved(err) || try == maxTries || ctx.Err() != nil {
+		if !Moved(err) || a.Firm || try == maxTries || ctx.Err() != nil {
 			return result, err
 		}
 		a.Known = nil // it is not what it was: look again
 	}
 }
 
-// moved says that the object is not the one that we knew: it was changed, deleted, or
+// Moved says that the object is not the one that we knew: it was changed, deleted, or
 // made anew, which the API server calls a change of its uid.
-func moved(err error) bool {
+func Moved(err error) bool {
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return true
 	}
@@ -99,14 +109,19 @@ func (c *Cluster) applyOnce(ctx context.Context, o *Object, a ApplyOptions) (Res
 	if err != nil {
 		return Result{}, err
 	}
+	if a.TookOver != nil && !a.DryRun && !a.Firm && w.known.others(o) {
+		if err := c.tell(ctx, o, a, &w); err != nil {
+			return Result{}, err
+		}
+	}
 	answer, created, err := c.send(ctx, o, w)
 	if err != nil {
-		if fixed := immutable(o.Key, err); fixed != nil && w.known.UID != "" && !moved(err) {
+		if fixed := immutable(o.Key, err); fixed != nil && w.known.UID != "" && !Moved(err) {
 			return c.recreate(ctx, o, a, fixed)
 		}
 		return Result{}, err
 	}
-	result := Result{State: c.state(answer), Action: Configured}
+	result := Result{State: c.state(answer), Action: Configured, Claim: ClaimOn(o, answer)}
 	switch {
 	case created:
 		result.Action = Created
@@ -131,21 +146,24 @@ type write struct {
 	commit  string
 	on      conditions
 	dry     bool
-	probe   string // another name, for a dry run that shows whether it could be created
+	whole   *unstructured.Unstructured // as it was found, where it was read
+	told    []Takeover                 // what others lose
+	sure    bool                       // it still is what others lose
+	probe   string                     // another name, for a dry run that shows whether it could be created
 }
 
 // plan decides what is sent.
 func (c *Cluster) plan(ctx context.Context, o *Object, a ApplyOptions) (write, error) {
 	w := write{payload: o.Payload, commit: a.Commit, dry: a.DryRun}
-	var whole *unstructured.Unstructured
 	var err error
 	switch {
 	case len(o.ignored) > 0:
-		if whole, err = c.Get(ctx, o.Ref); err != nil && !apierrors.IsNotFound(err) {
+		whole, err := c.Get(ctx, o.Ref)
+		if err != nil && !apierrors.IsNotFound(err) {
 			return w, err
 		}
 		if err == nil {
-			w.known = c.state(whole)
+			w.known, w.whole = c.state(whole), whole
 		}
 	case a.Known != nil:
 		w.known = *a.Known
@@ -154,17 +172,21 @@ func (c *Cluster) plan(ctx context.Context, o *Object, a ApplyOptions) (write, e
 			return w, err
 		}
 	}
-	if mark := w.known.Sync; mark != "" && mark != o.Sync && (a.Released == nil || !a.Released(mark)) {
-		return w, &ConflictError{Key: o.Key, Sync: mark}
+	if err := a.owner(o, &w.known); err != nil {
+		return w, err
 	}
 	w.on.uid = w.known.UID
+	if a.Firm {
+		w.on = conditions{uid: a.Known.UID, resourceVersion: a.Known.ResourceVersion}
+		w.sure = a.Known.Held > 0 || a.Known.Manager != ""
+	}
 	if w.commit == "" {
 		w.commit = w.known.Commit
 	}
-	if whole == nil || w.known.UID == "" {
+	if w.whole == nil {
 		return w, nil
 	}
-	content, guard, err := o.left(whole.Object, whole.GetManagedFields())
+	content, guard, err := o.left(w.whole.Object, w.whole.GetManagedFields())
 	if err != nil {
 		return w, err
 	}
@@ -175,6 +197,14 @@ func (c *Cluster) plan(ctx context.Context, o *Object, a ApplyOptions) (write, e
 		return w, fmt.Errorf("writing %s (%s): %w", o.Key, o.Source, err)
 	}
 	return w, nil
+}
+
+// owner: the object is ours to apply.
+func (a *ApplyOptions) owner(o *Object, s *State) error {
+	if s.Sync != "" && s.Sync != o.Sync && (a.Released == nil || !a.Released(s.Sync)) {
+		return &ConflictError{Key: o.Key, Sync: s.Sync}
+	}
+	return nil
 }
 
 // send applies once, and returns the object's metadata.

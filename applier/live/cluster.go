@@ -1,16 +1,13 @@
 package live
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
@@ -33,6 +30,7 @@ type Cluster struct {
 
 	mu     sync.RWMutex
 	mapper meta.RESTMapper
+	learnt time.Time // since when the mapper learns
 }
 
 // New returns the cluster that the config leads to; the config carries what is
@@ -72,7 +70,7 @@ func (c *Cluster) forget() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mapper = mapper
+	c.mapper, c.learnt = mapper, time.Now()
 	return nil
 }
 
@@ -114,53 +112,6 @@ func path(m *meta.RESTMapping, namespace, name string) []string {
 		segments = append(segments, name)
 	}
 	return segments
-}
-
-// Get returns the whole object. [apierrors.IsNotFound] holds for the error when it is
-// not there.
-func (c *Cluster) Get(ctx context.Context, ref Ref) (*unstructured.Unstructured, error) {
-	m, err := c.mapping(ref.GVK())
-	if err != nil {
-		return nil, err
-	}
-	var client dynamic.ResourceInterface = c.dynamic.Resource(m.Resource)
-	if m.Scope.Name() != meta.RESTScopeNameRoot {
-		client = c.dynamic.Resource(m.Resource).Namespace(ref.Namespace)
-	}
-	obj, err := client.Get(ctx, ref.Name, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("getting %s: %w", ref.Key, err)
-	}
-	return obj, nil
-}
-
-// Look returns what the object's metadata say, and the zero State when it is not
-// there.
-func (c *Cluster) Look(ctx context.Context, ref Ref) (State, error) {
-	found, err := c.look(ctx, ref)
-	if found == nil || err != nil {
-		return State{}, err
-	}
-	return c.state(found), nil
-}
-
-// look returns the object's metadata; nil when it, or its kind, is not there.
-func (c *Cluster) look(ctx context.Context, ref Ref) (*metav1.PartialObjectMetadata, error) {
-	m, err := c.mapping(ref.GVK())
-	if unserved(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	found, err := c.metadataOf(m, ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("looking at %s: %w", ref.Key, err)
-	}
-	return found, nil
 }
 
 // errMoved: somebody was faster, several times in a row.

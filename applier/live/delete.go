@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -19,7 +20,7 @@ const (
 	Deleted Deletion = "Deleted"
 	// Deleting: it will be gone when its finalizers, or what is in it, are.
 	Deleting Deletion = "Deleting"
-	// Gone: it was not there, nor perhaps its kind.
+	// Gone: it was not there, or its kind is not served, in any version.
 	Gone Deletion = "Gone"
 	// NotOurs: it does not carry the mark of the sync.
 	NotOurs Deletion = "NotOurs"
@@ -76,14 +77,12 @@ func (c *Cluster) afterDelete(ctx context.Context, ref Ref, was *metav1.PartialO
 
 // remove deletes exactly what was seen.
 func (c *Cluster) remove(ctx context.Context, ref Ref, uid types.UID, resourceVersion string) error {
-	m, err := c.mapping(ref.GVK())
-	if err != nil {
-		return err
-	}
 	background := metav1.DeletePropagationBackground
-	err = c.metadataOf(m, ref.Namespace).Delete(ctx, ref.Name, metav1.DeleteOptions{
-		Preconditions:     &metav1.Preconditions{UID: &uid, ResourceVersion: &resourceVersion},
-		PropagationPolicy: &background,
+	err := c.where(ref, func(m *meta.RESTMapping) error {
+		return c.metadataOf(m, ref.Namespace).Delete(ctx, ref.Name, metav1.DeleteOptions{
+			Preconditions:     &metav1.Preconditions{UID: &uid, ResourceVersion: &resourceVersion},
+			PropagationPolicy: &background,
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("deleting %s: %w", ref.Key, err)

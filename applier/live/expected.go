@@ -39,7 +39,7 @@ func (c *Cluster) Expected(o *Object, found *unstructured.Unstructured) (map[str
 const commitPath = `.metadata.annotations["` + v1alpha1.AnnotationCommit + `"]`
 
 // goes lists what an apply takes away: what our entry or a person's holds, git does not
-// declare, and nobody else holds. What is inside comes before what it is in.
+// declare, and nobody else holds. What holds others comes before them: an item that goes takes its key along.
 func (c *Cluster) goes(o *Object, found *unstructured.Unstructured, declared map[string]any) ([]fieldpath.Path, error) {
 	entries := found.GetManagedFields()
 	var mine, others []*fieldpath.Set
@@ -73,7 +73,7 @@ func (c *Cluster) goes(o *Object, found *unstructured.Unstructured, declared map
 			}
 		})
 	}
-	slices.SortStableFunc(gone, func(a, b fieldpath.Path) int { return len(b) - len(a) })
+	slices.SortStableFunc(gone, func(a, b fieldpath.Path) int { return len(a) - len(b) })
 	return gone, nil
 }
 

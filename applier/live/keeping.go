@@ -22,9 +22,9 @@ import (
 // keepPage is how many whole objects are read at a time by [Cluster.List].
 const keepPage = 100
 
-// Resource is the name under which a kind is served.
+// Resource is the name under which a kind is served, in whatever version.
 func (c *Cluster) Resource(gvk schema.GroupVersionKind) (schema.GroupVersionResource, error) {
-	m, err := c.mapping(gvk)
+	m, err := c.anywhere(gvk)
 	if err != nil {
 		return schema.GroupVersionResource{}, err
 	}
@@ -78,7 +78,7 @@ func (c *Cluster) Personal(o *Object, found *unstructured.Unstructured) (owned b
 		for path := range take.Leaves().All() {
 			owned = true
 			v, there := at(found.Object, path)
-			if _, stays := at(declared, path); stays || !there || ownedByOthers(c, entries, path) {
+			if _, stays := at(declared, path); stays || !there || pathText(path) == commitPath || ownedByOthers(c, entries, path) {
 				continue
 			}
 			goes = append(goes, policy.Change{Path: pathText(path), From: v, HasFrom: true})
@@ -96,33 +96,6 @@ func ownedByOthers(c *Cluster, entries []metav1.ManagedFieldsEntry, path fieldpa
 				return true
 			}
 		}
-	}
-	return false
-}
-
-// Exact says that our entry on a live object claims nothing which the object does not
-// declare: what was applied last was no more than this.
-func Exact(o *Object, found *unstructured.Unstructured) bool {
-	declared, err := o.content()
-	if err != nil {
-		return false
-	}
-	entries := found.GetManagedFields()
-	for i := range entries {
-		if !ours(&entries[i]) {
-			continue
-		}
-		set, err := setOf(&entries[i])
-		if err != nil {
-			return false
-		}
-		exact := true
-		for path := range set.Leaves().All() { // which can't be left early
-			if _, there := at(declared, path); !there && pathText(path) != `.metadata.annotations["`+v1alpha1.AnnotationCommit+`"]` {
-				exact = false
-			}
-		}
-		return exact
 	}
 	return false
 }

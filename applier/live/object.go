@@ -89,4 +89,8 @@ type State struct {
 	Wrote   int64
 	// Deleting says that the object is on its way out.
 	Deleting bool
+	// People says that entries of people's tools own more than a restart's annotation.
+	People bool
+	// Stamped says that it carries the mark of a break-glass window.
+	Stamped bool
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -31,6 +33,9 @@ func (c *Cluster) recreate(ctx context.Context, o *Object, a ApplyOptions, why *
 	live, err := c.Get(ctx, o.Ref)
 	if err != nil {
 		return Result{}, err
+	}
+	if a.Firm && (string(live.GetUID()) != a.Known.UID || live.GetResourceVersion() != a.Known.ResourceVersion) {
+		return Result{}, apierrors.NewConflict(schema.GroupResource{Group: o.Group, Resource: o.Kind}, o.Name, errMoved)
 	}
 	if why.Refused = o.keeps(live.Object); why.Refused != nil {
 		return Result{}, why

@@ -12,7 +12,9 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
@@ -57,11 +59,16 @@ func (c *Cluster) state(m metav1.Object) State {
 		Sync: m.GetLabels()[v1alpha1.LabelSync], Commit: m.GetAnnotations()[v1alpha1.AnnotationCommit],
 		Deleting: m.GetDeletionTimestamp() != nil,
 	}
+	_, s.Stamped = m.GetAnnotations()[v1alpha1.AnnotationBreakGlassRecord]
 	d := digest{Hash: sha256.New()}
 	var declared []byte // by our entry
 	entries := m.GetManagedFields()
+	_, whole := m.(*unstructured.Unstructured)
 	for i := range entries {
 		e := &entries[i]
+		if whole {
+			inOrder(e)
+		}
 		switch {
 		case ours(e):
 			declared, s.Held = fieldsOf(e), seconds(e)
@@ -69,6 +76,7 @@ func (c *Cluster) state(m metav1.Object) State {
 			continue
 		case c.person(e):
 			d.entry(e)
+			s.People = s.People || !restartOnly(e)
 		}
 		if at := seconds(e); e.Subresource != "status" && (s.Manager == "" || at > s.Wrote) {
 			s.Manager, s.Wrote = e.Manager, at
@@ -87,6 +95,34 @@ func (c *Cluster) state(m metav1.Object) State {
 	d.Sum(s.Hold[:0])
 	return s
 }
+
+// inOrder writes the fields of an entry as the API server does, by numbers as numbers:
+// what was read as JSON has its keys in the order of their texts.
+func inOrder(e *metav1.ManagedFieldsEntry) {
+	set, err := setOf(e)
+	if err != nil || e.FieldsV1 == nil {
+		return
+	}
+	var all []fieldpath.Path
+	set.Iterate(func(p fieldpath.Path) { all = append(all, p.Copy()) })
+	_ = setFields(e, fieldpath.NewSet(all...)) // one that can't be written stays as it is
+}
+
+// restartOnly: the entry owns no more than what restarts a workload.
+func restartOnly(e *metav1.ManagedFieldsEntry) bool {
+	if !bytes.Contains(fieldsOf(e), []byte(`"f:kubectl.kubernetes.io/restartedAt"`)) {
+		return false
+	}
+	set, err := setOf(e)
+	if err != nil {
+		return false
+	}
+	only := true
+	set.Leaves().Iterate(func(p fieldpath.Path) { only = only && pathText(p) == restartPath })
+	return only
+}
+
+const restartPath = `.spec.template.metadata.annotations["kubectl.kubernetes.io/restartedAt"]`
 
 // ours: the entry of our server-side apply.
 func ours(e *metav1.ManagedFieldsEntry) bool {

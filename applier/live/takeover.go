@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +15,7 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/policy"
 )
 
 // Takeover is what one manager that is a person's owns on an object and loses.
@@ -26,21 +29,27 @@ type Takeover struct {
 	// Fields that it loses, as paths like those of policy.Change. What git declares of
 	// them is as git declares it, the others go.
 	Fields []string
+	// Changes that this makes, from what is live to what is declared; each is told of
+	// with one manager.
+	Changes []policy.Change
+	// State of the object before.
+	State State
 }
 
 // takeOver makes the fields of people ours, and applies again, so that what they added
 // goes. It runs only where the answer to an apply shows such fields. All in all it costs
 // two more calls.
 func (c *Cluster) takeOver(ctx context.Context, o *Object, a ApplyOptions, w write, answer *metav1.PartialObjectMetadata, result Result) (Result, error) {
-	before, taken, err := c.disown(ctx, o, a, answer)
+	before, taken, err := c.disown(ctx, o, a, answer, w)
 	if err != nil || len(taken) == 0 {
 		return result, err
 	}
 	result.Taken, result.Action = taken, TookOver
-	a.Known = nil
+	a.Known, a.Firm = nil, false
 	if w, err = c.plan(ctx, o, a); err != nil {
 		return result, err
 	}
+	w.on.uid = string(answer.UID) // one that went meanwhile is not made anew here
 	answer, _, err = c.send(ctx, o, w)
 	if apierrors.IsInvalid(err) {
 		// Something among it can't be taken off a live object, such as the volume of a
@@ -50,42 +59,76 @@ func (c *Cluster) takeOver(ctx context.Context, o *Object, a ApplyOptions, w wri
 	if err != nil {
 		return result, err
 	}
-	result.State = c.state(answer)
+	result.State, result.Claim = c.state(answer), ClaimOn(o, answer)
 	return result, nil
 }
 
 // disown moves people's fields to our entry; nothing else changes. It returns our entry
-// as it was.
-func (c *Cluster) disown(ctx context.Context, o *Object, a ApplyOptions, answer *metav1.PartialObjectMetadata) (before *metav1.ManagedFieldsEntry, taken []Takeover, err error) {
+// as it was. What was told of before the write is not told of again.
+func (c *Cluster) disown(ctx context.Context, o *Object, a ApplyOptions, answer *metav1.PartialObjectMetadata, w write) (before *metav1.ManagedFieldsEntry, taken []Takeover, err error) {
 	declared, err := o.content()
 	if err != nil {
 		return nil, nil, err
 	}
-	told := map[string]bool{}
 	for range maxTries {
 		u, err := c.upgrade(o, answer.ManagedFields, declared)
 		if err != nil || len(u.taken) == 0 {
 			return nil, nil, err
 		}
-		for _, t := range u.taken {
-			id := fmt.Sprint(t)
-			if told[id] {
-				continue
+		version := answer.ResourceVersion
+		if !w.sure {
+			if version, err = c.tellLate(ctx, o, a, &u, w.told); err != nil || len(u.taken) == 0 {
+				return nil, nil, err
 			}
-			if err := a.TookOver(ctx, t); err != nil {
-				return nil, nil, fmt.Errorf("recording what %s takes from %s: %w", o.Key, t.Manager, err)
-			}
-			told[id] = true
 		}
-		_, err = c.setManagedFields(ctx, o, u.entries, answer.ResourceVersion)
+		_, err = c.setManagedFields(ctx, o, u.entries, version)
 		if !apierrors.IsConflict(err) {
 			return u.before, u.taken, err
 		}
+		w.sure = false
 		if answer, err = c.look(ctx, o.Ref); err != nil || answer == nil {
 			return nil, nil, err
 		}
 	}
 	return nil, nil, fmt.Errorf("taking over fields of %s: %w", o.Key, errMoved)
+}
+
+// tellLate tells of what people lose who wrote since we knew the object, and returns
+// the version of which that is true.
+func (c *Cluster) tellLate(ctx context.Context, o *Object, a ApplyOptions, u *upgraded, before []Takeover) (version string, err error) {
+	found, err := c.Get(ctx, o.Ref)
+	if err != nil {
+		return "", err
+	}
+	declared, err := o.content()
+	if err != nil {
+		return "", err
+	}
+	if *u, err = c.upgrade(o, found.GetManagedFields(), declared); err != nil || len(u.taken) == 0 {
+		return "", err
+	}
+	told, err := c.takings(o, found)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range told {
+		if !slices.ContainsFunc(u.taken, func(taken Takeover) bool { return taken.Manager == t.Manager }) || slices.ContainsFunc(before, t.within) {
+			continue // not a person's, or told of
+		}
+		if err := a.TookOver(ctx, t); err != nil {
+			return "", fmt.Errorf("recording what %s takes from %s: %w", o.Key, t.Manager, err)
+		}
+	}
+	return found.GetResourceVersion(), nil
+}
+
+// within: another takeover told of all that this one takes, as it is.
+func (t *Takeover) within(other Takeover) bool {
+	return t.Manager == other.Manager &&
+		!slices.ContainsFunc(t.Fields, func(f string) bool { return !slices.Contains(other.Fields, f) }) &&
+		!slices.ContainsFunc(t.Changes, func(c policy.Change) bool {
+			return !slices.ContainsFunc(other.Changes, func(o policy.Change) bool { return reflect.DeepEqual(c, o) })
+		})
 }
 
 // upgraded is a list of managedFields after a takeover.

@@ -26,6 +26,8 @@ type Watched struct {
 	// Listed, where it is set, is called after the events of each whole list: what no
 	// event has told of is not there.
 	Listed func()
+	// Followed, where it is set, is called each time that the API server lets us watch.
+	Followed func()
 }
 
 // Event tells of one object. After a list, which happens at the start and after the
@@ -160,6 +162,9 @@ func (s *stream) follow(ctx context.Context, version string) (string, error) {
 		return version, err
 	}
 	defer w.Stop()
+	if s.Followed != nil {
+		s.Followed()
+	}
 	for e := range w.ResultChan() {
 		if e.Type == watch.Error {
 			return version, apierrors.FromObject(e.Object)

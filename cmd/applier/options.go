@@ -25,6 +25,9 @@ type Options struct {
 	// DataDir holds the repositories. It is made where it is missing, and fetched anew
 	// where it is lost; two processes must not share it.
 	DataDir string
+	// FileRoots are the directories below which repositories may be read by a file URL,
+	// by whoever may make a GitSync. Left out: none are.
+	FileRoots []string
 	// MetricsAddress and ProbeAddress serve metrics and /healthz and /readyz; "0"
 	// serves none.
 	MetricsAddress, ProbeAddress string
@@ -61,6 +64,10 @@ func parseOptions(args []string, env func(string) string, help io.Writer) (*Opti
 	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "kubeconfig `file`; left out: the account of the pod")
 	f.StringVar(&o.Namespace, "namespace", cmp.Or(env("POD_NAMESPACE"), "gitlatch-system"), "`namespace` that Gitlatch runs in")
 	f.StringVar(&o.DataDir, "data-dir", "/var/lib/gitlatch", "`directory` of the repositories, this process's alone")
+	f.Func("allow-file-root", "`directory` below which a sync may read repositories by a file URL; may be repeated; left out: none may", func(root string) error {
+		o.FileRoots = append(o.FileRoots, root)
+		return nil
+	})
 	f.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "`host:port` to serve metrics on; 0: none")
 	f.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "`host:port` to serve /healthz and /readyz on; 0: none")
 	f.StringVar(&o.ReceiverAddress, "receiver-bind-address", "", "`host:port` to take push notifications on; left out: none are taken")
@@ -101,6 +108,11 @@ func (o *Options) Validate() error {
 	if !filepath.IsAbs(o.DataDir) || filepath.Clean(o.DataDir) == "/" {
 		return fmt.Errorf("--data-dir %q: must be an absolute path of a directory of its own", o.DataDir)
 	}
+	for _, root := range o.FileRoots {
+		if !filepath.IsAbs(root) {
+			return fmt.Errorf("--allow-file-root %q: must be an absolute path", root)
+		}
+	}
 	for _, name := range o.TakeoverManagers {
 		if err := checkManager(name); err != nil {
 			return fmt.Errorf("--takeover-managers %q: %w", name, err)
@@ -129,7 +141,7 @@ func checkManager(name string) error {
 
 func (o *Options) applier(config *rest.Config) applier.Options {
 	return applier.Options{
-		Config: config, DataDir: o.DataDir, Namespace: o.Namespace, Replica: o.Replica,
+		Config: config, DataDir: o.DataDir, FileRoots: o.FileRoots, Namespace: o.Namespace, Replica: o.Replica,
 		ConcurrentSyncs: o.ConcurrentSyncs, Workers: o.Workers,
 		TakeoverManagers: o.TakeoverManagers, ReceiverAddress: o.ReceiverAddress,
 	}

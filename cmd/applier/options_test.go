@@ -56,6 +56,17 @@ func TestTwoOutsideAPodDoNotShareAName(t *testing.T) {
 	}
 }
 
+func TestFileRootsAddUp(t *testing.T) {
+	o, err := parseOptions([]string{"--allow-file-root=/srv/git", "--allow-file-root", "/mnt/a, b"}, noEnv, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"/srv/git", "/mnt/a, b"}
+	if diff := cmp.Diff(want, o.applier(nil).FileRoots); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestTakeoverManagersAddUp(t *testing.T) {
 	o, err := parseOptions([]string{"--takeover-managers=lens, k9s", "--takeover-managers", "rancher"}, noEnv, io.Discard)
 	if err != nil {
@@ -90,6 +101,7 @@ func TestMistakes(t *testing.T) {
 		"a manager without a name":        {[]string{"--takeover-managers", "lens,"}, "--takeover-managers \"\": must be the names of field managers, of 1 to 128 bytes"},
 		"its own manager":                 {[]string{"--takeover-managers", "gitlatch"}, "--takeover-managers \"gitlatch\": is the applier's own field manager"},
 		"a relative data directory":       {[]string{"--data-dir", "data"}, "--data-dir \"data\": must be an absolute path of a directory of its own"},
+		"a relative file root":            {[]string{"--allow-file-root", "git"}, "--allow-file-root \"git\": must be an absolute path"},
 		"the root as data directory":      {[]string{"--data-dir", "/./"}, "--data-dir \"/./\": must be an absolute path of a directory of its own"},
 		"a data directory that is a file": {[]string{"--data-dir", file}, "making the data directory: mkdir " + file + ": not a directory; choose another with --data-dir"},
 		"a port in use": {[]string{"--receiver-bind-address", port},

@@ -18,35 +18,59 @@ import (
 // object is gone whose uid is not known.
 const explainsFor = 10 * time.Minute
 
+// maxActs bounds what of one place is asked for, the newest, and maxActPlaces of how
+// many places it is known.
+const (
+	maxActs      = 8
+	maxActPlaces = 8192
+)
+
 // actsKey is what is asked together.
 type actsKey struct {
-	namespace, kind string
-	changes         bool // of declared fields, which wait for git; else deletions, creations and additions
+	namespace, kind, operation string
+	changes                    bool // of declared fields, which wait for git; else deletions, creations and additions
+}
+
+// act is what is kept of a record while one is looked for: all of them, with their
+// values, may be more than there is memory.
+type act struct {
+	record string
+	seen   time.Time
 }
 
 // Admission finds the record under which the gate admitted what a drift shows; nil
 // says that there is none. The gate writes the record before the write is stored, so
 // that who asks after having seen the write does not ask too early.
 func (w *Watch) Admission(ctx context.Context, d *Drift) (*v1alpha1.ChangeRecord, error) {
-	place := d.place()
-	key := actsKey{namespace: place.Namespace, kind: d.Request.Kind, changes: d.Request.Operation == operationUpdate && d.ofDeclared()}
-	found, err := w.acts.get(ctx, key, func(ctx context.Context) ([]v1alpha1.ChangeRecord, error) { return w.admitted(ctx, key) })
+	rec, err := w.admission(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the admission of what changed %s %s/%s: %w", d.Request.Kind, d.Request.Namespace, d.Request.Name, err)
 	}
+	return rec, nil
+}
+
+func (w *Watch) admission(ctx context.Context, d *Drift) (*v1alpha1.ChangeRecord, error) {
+	key := actsKey{
+		namespace: d.place().Namespace, kind: d.Request.Kind, operation: d.Request.Operation,
+		changes: d.Request.Operation == operationUpdate && d.ofDeclared(),
+	}
+	found, err := w.acts.get(ctx, key, func(ctx context.Context) (map[Place][]act, error) { return w.admitted(ctx, key) })
+	if err != nil {
+		return nil, err
+	}
 	entry := d.entry()
 	mine := build("", &entry)
-	var best *v1alpha1.ChangeRecord
-	for i := range found {
-		rec := &found[i]
-		if at, ok := PlaceOf(rec); !ok || at != place || !w.explains(rec, d, mine) {
-			continue
-		}
-		if best == nil || Seen(rec).After(Seen(best)) {
-			best = rec
+	for _, a := range found[d.place()] {
+		rec := &v1alpha1.ChangeRecord{}
+		switch err := w.Client.Get(ctx, client.ObjectKey{Name: a.record}, rec); {
+		case gone(err):
+		case err != nil:
+			return nil, err
+		case w.explains(rec, d, mine):
+			return rec, nil
 		}
 	}
-	return best.DeepCopy(), nil
+	return nil, nil
 }
 
 // ofDeclared says that a declared field is among the changes: git says what it is to be.
@@ -54,8 +78,8 @@ func (d *Drift) ofDeclared() bool {
 	return slices.ContainsFunc(d.Changes, func(c Change) bool { return c.HasTo })
 }
 
-// admitted lists what the gate let through.
-func (w *Watch) admitted(ctx context.Context, key actsKey) ([]v1alpha1.ChangeRecord, error) {
+// admitted lists what the gate let through, by place, the newest first.
+func (w *Watch) admitted(ctx context.Context, key actsKey) (map[Place][]act, error) {
 	selected := apilabels.NewSelector()
 	for _, want := range []struct {
 		label  string
@@ -75,25 +99,37 @@ func (w *Watch) admitted(ctx context.Context, key actsKey) ([]v1alpha1.ChangeRec
 		}
 		selected = selected.Add(*requirement)
 	}
-	var out []v1alpha1.ChangeRecord
-	next := ""
-	for {
-		var page v1alpha1.ChangeRecordList
-		err := w.Client.List(ctx, &page, client.MatchingLabelsSelector{Selector: selected}, client.Limit(pageSize), client.Continue(next))
-		if err != nil {
-			return nil, err
+	found := map[Place][]act{}
+	err := pages(ctx, w.Client, client.MatchingLabelsSelector{Selector: selected}, func(rec *v1alpha1.ChangeRecord) {
+		if place, ok := PlaceOf(rec); ok && rec.Spec.Request.Operation == key.operation && mayExplain(rec) {
+			keepAct(found, place, act{rec.Name, Seen(rec)})
 		}
-		out = append(out, page.Items...)
-		if next = page.Continue; next == "" {
-			return out, nil
-		}
+	})
+	return found, err
+}
+
+// keepAct takes one in, if there is room for it.
+func keepAct(found map[Place][]act, place Place, a act) {
+	of, known := found[place]
+	if !known && len(found) >= maxActPlaces {
+		return
 	}
+	at, _ := slices.BinarySearchFunc(of, a, func(e, a act) int { return a.seen.Compare(e.seen) })
+	if of = slices.Insert(of, at, a); len(of) > maxActs {
+		of = of[:maxActs]
+	}
+	found[place] = of
+}
+
+// mayExplain tells whether a record can still be what a drift shows.
+func mayExplain(rec *v1alpha1.ChangeRecord) bool {
+	return rec.Status.Phase != v1alpha1.PhaseNotPersisted && rec.Status.Resolution == nil
 }
 
 // explains tells whether a record is of the act that led to the drift.
 func (w *Watch) explains(rec *v1alpha1.ChangeRecord, d *Drift, mine *v1alpha1.ChangeRecord) bool {
 	r := rec.Spec.Request
-	if r.Operation != d.Request.Operation || rec.Status.Phase == v1alpha1.PhaseNotPersisted || rec.Status.Resolution != nil {
+	if r.Operation != d.Request.Operation || !mayExplain(rec) {
 		return false
 	}
 	switch r.Operation {

@@ -50,11 +50,11 @@ func needCluster(t *testing.T) {
 		c, err := cluster.Start(context.Background(), cluster.Options{Progress: os.Stderr})
 		must(t, err)
 		shared = c
-		crd, err := filepath.Abs("../../manifests/crds/gitlatch.dev_changerecords.yaml")
+		crds, err := filepath.Abs("../../manifests/crds")
 		must(t, err)
 		for _, args := range [][]string{
-			{"apply", "-f", crd},
-			{"wait", "--for=condition=Established", "crd/changerecords.gitlatch.dev", "--timeout=30s"},
+			{"apply", "-f", filepath.Join(crds, "gitlatch.dev_changerecords.yaml"), "-f", filepath.Join(crds, "gitlatch.dev_changepolicies.yaml")},
+			{"wait", "--for=condition=Established", "crd/changerecords.gitlatch.dev", "crd/changepolicies.gitlatch.dev", "--timeout=30s"},
 		} {
 			if _, stderr, code := c.Kubectl(context.Background(), "admin", "", args...); code != 0 {
 				t.Fatal(stderr)

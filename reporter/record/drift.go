@@ -2,13 +2,10 @@ package record
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
@@ -21,8 +18,9 @@ type Drift struct {
 	// Request is what was done, as far as is known: its operation is that which led
 	// away from git.
 	Request v1alpha1.RecordedRequest
-	// Target is the object as it was found, without its resourceVersion where others
-	// may have moved that on. Left out: it is gone.
+	// Target is the object as it was found. Its resourceVersion tells what was found
+	// from the same found again; left out, only what is resolved in between does. Left
+	// out as a whole: it is gone.
 	Target *v1alpha1.Target
 	// Wrote is when the manager of the request wrote, by the API server's clock. The
 	// zero value: not known.
@@ -34,8 +32,9 @@ type Drift struct {
 	// none, and nothing but managedFields tells who it was.
 	Admission *v1alpha1.ChangeRecord
 	Message   string
-	// Unresolved says that nobody is about to pull it back.
-	Unresolved bool
+	// Once says that the same can't come again: a record of it that is there already is
+	// of this one, though it be resolved.
+	Once bool
 }
 
 func (d *Drift) place() Place {
@@ -44,9 +43,10 @@ func (d *Drift) place() Place {
 }
 
 // entry is what is recorded: proven by the gate, or indicated by a name that the
-// client chose.
+// client chose. It waits for its resolution under a label, by which the next process
+// finds it; the gate guards nothing for it, since what drifted was never declared.
 func (d *Drift) entry() Entry {
-	e := Entry{Changes: d.Changes, Omitted: d.Omitted, Unresolved: d.Unresolved}
+	e := Entry{Changes: d.Changes, Omitted: d.Omitted, Unresolved: true}
 	e.Spec = v1alpha1.ChangeRecordSpec{
 		Outcome: v1alpha1.OutcomeDrift, Reason: d.Reason, Request: d.Request, Target: d.Target,
 		Evidence: v1alpha1.EvidenceWatch, Confidence: v1alpha1.ConfidenceIndicated, Message: d.Message,
@@ -67,13 +67,14 @@ func (d *Drift) entry() Entry {
 // record is the drift as it is stored. Its name is the same whoever finds the same
 // drift, also after a crash: it is made of what was found, and of nothing that goes
 // on changing. Values go in as the record shows them, so that none can be guessed.
-func (d *Drift) record() *v1alpha1.ChangeRecord {
+func (d *Drift) record(h hiding) *v1alpha1.ChangeRecord {
 	e := d.entry()
+	h.hide(&e)
 	rec := build("", &e)
 	r := &d.Request
 	parts := []string{
 		"drift", d.Sync, string(d.Reason), r.Operation, r.Group, r.Resource, r.Namespace, r.Name,
-		string(e.targetUID()), r.FieldManager, strconv.FormatInt(d.Wrote.Unix(), 10),
+		string(e.targetUID()), e.version(), r.FieldManager, strconv.FormatInt(d.Wrote.Unix(), 10), d.admittedAs(),
 	}
 	for _, c := range rec.Spec.Changes {
 		parts = append(parts, c.Path, c.From, c.To)
@@ -83,54 +84,18 @@ func (d *Drift) record() *v1alpha1.ChangeRecord {
 	return rec
 }
 
+// admittedAs tells one admitted request from the next.
+func (d *Drift) admittedAs() string {
+	if d.Admission == nil {
+		return ""
+	}
+	return string(d.Admission.Spec.Request.UID)
+}
+
 // act finds the records of one kind of drift of one object.
 func (d *Drift) act() string {
 	r := &d.Request
 	return digest("drift", d.Sync, string(d.Reason), r.Operation, r.Group, r.Resource, r.Namespace, r.Name)
-}
-
-// Drifted writes the record of a drift, within the write timeout. One that is there
-// already is as good: a crash between the record and the correction leaves no
-// second one. On an error the record is kept and tried again in the background; its
-// name is that which it will have.
-func (k *Keeper) Drifted(ctx context.Context, d Drift) (name string, err error) {
-	rec := d.record()
-	if d.Request.Operation == operationDelete && (d.Target == nil || d.Target.UID == "") {
-		// What was deleted while nobody watched has no uid to tell one from the next.
-		if earlier := k.unfinished(ctx, &d); earlier != "" {
-			return earlier, nil
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.options().WriteTimeout)
-	defer cancel()
-	began := k.Clock.Now()
-	err = k.Store.Create(ctx, rec.DeepCopy(), owner)
-	k.Metrics.wrote(k.Clock.Since(began))
-	switch {
-	case err == nil:
-		k.Metrics.record(v1alpha1.OutcomeDrift, resultWritten)
-		return rec.Name, nil
-	case apierrors.IsAlreadyExists(err):
-		k.Metrics.record(v1alpha1.OutcomeDrift, resultCoalesced)
-		return rec.Name, nil
-	}
-	k.Metrics.record(v1alpha1.OutcomeDrift, resultFailed)
-	k.postpone(rec, err)
-	return rec.Name, fmt.Errorf("recording the drift of %s %s/%s: %w", d.Request.Kind, d.Request.Namespace, d.Request.Name, err)
-}
-
-// unfinished finds the record of the same drift that an earlier process left.
-func (k *Keeper) unfinished(ctx context.Context, d *Drift) string {
-	var list v1alpha1.ChangeRecordList
-	if err := k.Store.List(ctx, &list, client.MatchingLabels{labelAttempt: d.act()}); err != nil {
-		return ""
-	}
-	for i := range list.Items {
-		if list.Items[i].Status.Resolution == nil {
-			return list.Items[i].Name
-		}
-	}
-	return ""
 }
 
 // Standing writes down that a drift is stored and nobody pulls it back.

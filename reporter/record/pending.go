@@ -4,24 +4,25 @@ import (
 	"context"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
-// waiting is a record that could not be written yet.
+// waiting is a record that could not be written yet, or whose resolution could not.
 type waiting struct {
+	name       string // that was promised; the record may have got another
+	once       bool
 	rec        *v1alpha1.ChangeRecord
+	written    bool
 	resolution *v1alpha1.Resolution
 	giveUp     time.Time
 }
 
 // postpone keeps a record for later, if that can help and there is room.
-func (k *Keeper) postpone(rec *v1alpha1.ChangeRecord, why error) {
+func (k *Keeper) postpone(w waiting, why error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range k.pending {
-		if k.pending[i].rec.Name == rec.Name {
+		if k.pending[i].name == w.name {
 			return
 		}
 	}
@@ -29,42 +30,55 @@ func (k *Keeper) postpone(rec *v1alpha1.ChangeRecord, why error) {
 		k.Metrics.dropped()
 		return
 	}
-	k.pending = append(k.pending, waiting{rec: rec, giveUp: k.Clock.Now().Add(k.options().RetryFor)})
+	w.giveUp = k.Clock.Now().Add(k.options().RetryFor)
+	k.pending = append(k.pending, w)
 	k.Metrics.queue(len(k.pending))
 }
 
-// flushOne writes the oldest that waits, or puts it at the end.
+// flushOne writes the oldest that waits, and how it ended. What fails is put at the
+// end: a record that is written stays there until its resolution is, too.
 func (k *Keeper) flushOne(ctx context.Context) error {
 	k.mu.Lock()
 	if len(k.pending) == 0 {
 		k.mu.Unlock()
 		return nil
 	}
-	name, rec := k.pending[0].rec.Name, k.pending[0].rec.DeepCopy()
+	mine := k.pending[0]
+	mine.rec = mine.rec.DeepCopy()
 	k.mu.Unlock()
-	limited, cancel := context.WithTimeout(ctx, k.options().WriteTimeout)
-	defer cancel()
-	err := k.Store.Create(limited, rec, owner)
-	if apierrors.IsAlreadyExists(err) {
-		err = nil
-	}
+	err := k.tryAgain(ctx, &mine)
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	first := k.pending[0] // only this goroutine takes from the front
+	first.rec, first.written = mine.rec, mine.written
 	k.pending = k.pending[1:]
 	switch {
-	case err == nil:
+	case err == nil && first.resolution == mine.resolution:
 	case refused(err), k.Clock.Now().After(first.giveUp):
-		k.Metrics.dropped()
-	default:
+		if !first.written {
+			k.Metrics.dropped()
+		}
+	default: // it failed, or its resolution has come meanwhile
 		k.pending = append(k.pending, first)
 	}
 	k.Metrics.queue(len(k.pending))
-	k.mu.Unlock()
-	if err != nil {
+	return err
+}
+
+func (k *Keeper) tryAgain(ctx context.Context, w *waiting) error {
+	ctx, cancel := context.WithTimeout(ctx, k.options().WriteTimeout)
+	defer cancel()
+	if !w.written {
+		if _, err := k.write(ctx, w.rec, w.once); err != nil {
+			return err
+		}
+		w.written = true
+	}
+	if w.resolution != nil {
+		return k.resolve(ctx, w.rec.Name, *w.resolution)
+	}
+	if err := k.Standing(ctx, w.rec.Name); err != nil && !gone(err) {
 		return err
 	}
-	if first.resolution == nil {
-		return k.Standing(ctx, name)
-	}
-	return k.Resolve(ctx, name, *first.resolution)
+	return nil
 }

@@ -83,7 +83,7 @@ func List(ctx context.Context, reader client.Reader, f Filter) ([]v1alpha1.Chang
 }
 
 // pages reads the selected records page by page.
-func pages(ctx context.Context, reader client.Reader, selected client.MatchingLabels, each func(*v1alpha1.ChangeRecord)) error {
+func pages(ctx context.Context, reader client.Reader, selected client.ListOption, each func(*v1alpha1.ChangeRecord)) error {
 	next := ""
 	for {
 		var page v1alpha1.ChangeRecordList

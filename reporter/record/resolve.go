@@ -28,6 +28,8 @@ type Keeper struct {
 	Clock   clock.WithTicker
 	Options Options
 
+	policies policies
+
 	mu      sync.Mutex
 	pending []waiting
 }
@@ -42,10 +44,14 @@ func (k *Keeper) Resolve(ctx context.Context, name string, r v1alpha1.Resolution
 	if k.later(name, r) {
 		return nil
 	}
+	return k.resolve(ctx, name, r)
+}
+
+func (k *Keeper) resolve(ctx context.Context, name string, r v1alpha1.Resolution) error {
 	rec, err := patchStatus(ctx, k.Store, name, nil, func(rec *v1alpha1.ChangeRecord) bool {
 		before := rec.Status.DeepCopy()
 		k.seen(rec)
-		resolve(&rec.Status, r)
+		settleAs(&rec.Status, r)
 		return !sameStatus(before, &rec.Status)
 	})
 	if err != nil {
@@ -66,7 +72,7 @@ func (k *Keeper) Resolve(ctx context.Context, name string, r v1alpha1.Resolution
 	return nil
 }
 
-func resolve(s *v1alpha1.ChangeRecordStatus, r v1alpha1.Resolution) {
+func settleAs(s *v1alpha1.ChangeRecordStatus, r v1alpha1.Resolution) {
 	if s.Phase == v1alpha1.PhaseNotPersisted {
 		return
 	}
@@ -78,12 +84,13 @@ func resolve(s *v1alpha1.ChangeRecordStatus, r v1alpha1.Resolution) {
 	}
 }
 
-// later keeps the resolution of a record that is yet to be written.
+// later keeps the resolution of a record that waits. The record may be written under
+// another name already, so this one would not find it.
 func (k *Keeper) later(name string, r v1alpha1.Resolution) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range k.pending {
-		if k.pending[i].rec.Name == name {
+		if k.pending[i].name == name {
 			k.pending[i].resolution = &r
 			return true
 		}

@@ -25,17 +25,21 @@ func (k *Keeper) Declares(ctx context.Context, name string, at func(path string)
 	if rec.Spec.Request.Operation == operationDelete {
 		return false, nil
 	}
+	caught := len(rec.Spec.Changes) == 0
 	for _, c := range rec.Spec.Changes {
 		set := c.To
 		if rec.Spec.Outcome == v1alpha1.OutcomeDrift { // its changes lead back
 			set = c.From
 		}
-		if !c.Declared || c.Path == Unlisted || !shown(set) {
-			continue
-		}
-		if v, has := at(c.Path); text(v, has) != set {
+		v, has := at(c.Path)
+		switch {
+		case c.Declared && (c.Path == Unlisted || !shown(set)):
+			caught = true // it can't be told
+		case c.Declared && text(v, has) != set:
 			return false, nil
+		case c.Declared || has && text(v, has) == set:
+			caught = true
 		}
 	}
-	return true, nil
+	return caught, nil
 }

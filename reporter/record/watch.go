@@ -37,7 +37,7 @@ type Watch struct {
 	Clock  clock.WithTicker
 
 	fresh    joint[struct{}, struct{}]
-	acts     joint[actsKey, []v1alpha1.ChangeRecord]
+	acts     joint[actsKey, map[Place][]act]
 	restored atomic.Bool
 	listed   [2]atomic.Bool // of the windows, of the unresolved
 
@@ -45,6 +45,7 @@ type Watch struct {
 	windows windowIndex
 	open    openIndex
 	over    map[string]bool // windows whose end was told
+	doubts  map[string]bool // windows that a list or an event says nothing more of
 	next    int
 	told    map[int]func(Notice)
 }
@@ -93,12 +94,18 @@ func (w *Watch) Start(ctx context.Context) error {
 	}
 	ticker := w.Clock.NewTicker(sweepEvery)
 	defer ticker.Stop()
-	tried := time.Time{}
+	tried, asked := time.Time{}, time.Time{} // when it failed last
 	for {
 		if now := w.Clock.Now(); !w.restored.Load() && now.Sub(tried) >= restoreEvery {
 			tried = now
 			if err := w.restore(ctx); err != nil && ctx.Err() == nil {
 				logf.FromContext(ctx).Error(err, "could not list the break-glass windows that have ended")
+			}
+		}
+		if now := w.Clock.Now(); now.Sub(asked) >= restoreEvery {
+			if err := w.askAfter(ctx); err != nil && ctx.Err() == nil {
+				asked = now
+				logf.FromContext(ctx).Error(err, "could not ask whether a break-glass window has ended")
 			}
 		}
 		w.sweep()

@@ -103,7 +103,7 @@ func (w *Watch) putWindow(rec *v1alpha1.ChangeRecord) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if rec.Status.Resolution == nil || window.OpenAt(w.Clock.Now()) {
+	if known := w.windows.all[rec.Name] != nil; known || rec.Status.Resolution == nil || window.OpenAt(w.Clock.Now()) {
 		w.putWindowOf(window)
 	}
 }
@@ -117,20 +117,6 @@ func (w *Watch) putWindowOf(window Window) {
 		w.ended(known)
 	case news && known.OpenAt(w.Clock.Now()):
 		w.tell(known.notice(false))
-	}
-}
-
-// windowGone: a record without the label opened a window that is over.
-func (w *Watch) windowGone(name string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	window := w.windows.all[name]
-	if window == nil {
-		return
-	}
-	window.Ended = true
-	if !w.over[name] {
-		w.ended(window)
 	}
 }
 

@@ -19,7 +19,7 @@ type Window struct {
 	UID    types.UID
 	Opened time.Time
 	Until  time.Time
-	// Ended says that it was ended before its time.
+	// Ended says that its record tells of the end.
 	Ended bool
 }
 
@@ -41,8 +41,13 @@ func WindowOf(rec *v1alpha1.ChangeRecord) (w Window, ok bool) {
 	return w, named && (bg.Scope == v1alpha1.WindowObject || bg.Scope == v1alpha1.WindowNamespace)
 }
 
-// OpenAt says that the window is open.
-func (w *Window) OpenAt(now time.Time) bool { return !w.Ended && now.Before(w.Until) }
+// windowGrace is how long a window whose time is over waits for its record to say so.
+// The gate ends it by its own clock, and writes that down within seconds: until then
+// somebody may still be at work whose clock is behind ours.
+const windowGrace = 5 * time.Second
+
+// OpenAt says that the window is to be taken for open.
+func (w *Window) OpenAt(now time.Time) bool { return !w.Ended && now.Before(w.Until.Add(windowGrace)) }
 
 // Covers says that a place lies inside the window.
 func (w *Window) Covers(p Place) bool {

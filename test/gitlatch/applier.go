@@ -18,7 +18,9 @@ func (g *Gitlatch) startApplier(ctx context.Context) error {
 		return err
 	}
 	a.command.Path = g.options.ApplierBinary
-	a.command.Args = append(a.flags(), "--data-dir="+a.dataDir, "--receiver-bind-address="+address(a.receiver))
+	// Tests, the demo and the benchmark keep their repositories in folders of their own, anywhere: a convenience, which
+	// no installation gives its tenants.
+	a.command.Args = append(a.flags(), "--data-dir="+a.dataDir, "--receiver-bind-address="+address(a.receiver), "--allow-file-root=/")
 	a.command.Args = append(a.command.Args, g.options.ApplierFlags...)
 	return a.Start(ctx)
 }
