@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -55,6 +56,10 @@ func act(run func(cmd *cobra.Command, args []string) error) func(*cobra.Command,
 	}
 }
 
+// gateWord begins a refusal of the gate, which is several webhooks under names of one
+// ending.
+var gateWord = regexp.MustCompile(`admission webhook "([a-z]+\.)*(` + regexp.QuoteMeta(v1alpha1.GateName) + `|` + regexp.QuoteMeta(v1alpha1.FinalName) + `)"`)
+
 // report prints an error and returns its exit code.
 func report(out io.Writer, err error) int {
 	if errors.Is(err, context.Canceled) {
@@ -72,8 +77,7 @@ func report(out io.Writer, err error) int {
 	}
 	message := err.Error()
 	// The gate's refusal is written to be read as it stands, on lines of its own.
-	if !strings.HasPrefix(message, `admission webhook "`+v1alpha1.GateName+`"`) &&
-		!strings.HasPrefix(message, `admission webhook "`+v1alpha1.FinalName+`"`) {
+	if found := gateWord.FindStringIndex(message); found == nil || found[0] > 0 {
 		message = "error: " + strings.ReplaceAll(strings.TrimSpace(message), "\n", "; ")
 	}
 	fmt.Fprintln(out, message)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -22,6 +23,8 @@ func TestReport(t *testing.T) {
 		{"what cobra refuses is bad usage", errors.New("unknown flag: --x"), outcome{Err: "error: unknown flag: --x\n", Code: 2}},
 		{"an error of several lines becomes one", badInput(errors.New("a\nb")), outcome{Err: "error: a; b\n", Code: 2}},
 		{"the gate's refusal is printed as it is", &exitError{code: 1, err: errors.New(refusal)}, outcome{Err: refusal + "\n", Code: 1}},
+		{"so is that of what is built in", &exitError{code: 1, err: errors.New(strings.Replace(refusal, "gate.", "builtin.gate.", 1))},
+			outcome{Err: strings.Replace(refusal, "gate.", "builtin.gate.", 1) + "\n", Code: 1}},
 		{"a result without an error is silent", &exitError{code: 1}, outcome{Code: 1}},
 		{"a reader that has had enough is no error to tell", fmt.Errorf("writing: %w", syscall.EPIPE), outcome{Code: 1}},
 	}

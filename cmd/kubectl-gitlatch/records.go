@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/pager"
@@ -31,22 +30,9 @@ func newRecords(server *server, streams genericiooptions.IOStreams, now func() t
 type recordReader struct{ client rest.Interface }
 
 func (s *server) records() (*recordReader, error) {
-	config, err := s.config()
+	client, err := s.client()
 	if err != nil {
 		return nil, err
-	}
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("preparing a client: %w", err)
-	}
-	metav1.AddToGroupVersion(scheme, v1alpha1.GroupVersion)
-	config = rest.CopyConfig(config)
-	config.GroupVersion = &v1alpha1.GroupVersion
-	config.APIPath = "/apis"
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	client, err := rest.RESTClientFor(config)
-	if err != nil {
-		return nil, badInput(fmt.Errorf("preparing a client: %w", err))
 	}
 	return &recordReader{client: client}, nil
 }

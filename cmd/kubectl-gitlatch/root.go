@@ -35,6 +35,12 @@ have denied. It acts with your own rights.
 	root.AddCommand(
 		newRecords(server, streams, now),
 		newBreakGlass(server, streams, now),
+		newWhy(server, streams, now),
+		newDiff(server, streams),
+		newCheck(server, streams),
+		newSync(server, streams, now),
+		newSuspend(server, streams),
+		newResume(server, streams),
 		newPolicy(streams),
 		newVersion(streams),
 	)

@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"os"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/client-go/rest"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
 // server is the API server that the flags and the kubeconfig name.
@@ -50,4 +55,26 @@ func (s *server) namespace() (name string, explicit bool, err error) {
 		return "", false, badInput(fmt.Errorf("reading the kubeconfig: %w", err))
 	}
 	return name, explicit, nil
+}
+
+// client speaks to the API server about Gitlatch's kinds.
+func (s *server) client() (rest.Interface, error) {
+	config, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("preparing a client: %w", err)
+	}
+	metav1.AddToGroupVersion(scheme, v1alpha1.GroupVersion)
+	config = rest.CopyConfig(config)
+	config.GroupVersion = &v1alpha1.GroupVersion
+	config.APIPath = "/apis"
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	client, err := rest.RESTClientFor(config)
+	if err != nil {
+		return nil, badInput(fmt.Errorf("preparing a client: %w", err))
+	}
+	return client, nil
 }

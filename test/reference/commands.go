@@ -29,6 +29,7 @@ func commands() error {
 			{"kubectl-gitlatch", "records", "list", "--help"},
 			{"kubectl-gitlatch", "records", "show", "--help"},
 			{"kubectl-gitlatch", "break-glass", "--help"},
+			{"kubectl-gitlatch", "why", "--help"},
 			{"kubectl-gitlatch", "policy", "test", "--help"},
 			{"kubectl-gitlatch", "version", "--help"},
 		}},
