@@ -2,6 +2,7 @@ package applier
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,8 @@ func condition(s *v1alpha1.GitSync, kind string) metav1.Condition {
 	}
 	return metav1.Condition{}
 }
+
+var errNotYet = errors.New("not yet")
 
 // eventually waits up to 30 s.
 func eventually(t *testing.T, what string, ask func(context.Context) error) {

@@ -57,7 +57,12 @@ func run(m *testing.M) (code int, err error) {
 			return 0, err
 		}
 	}
-	return m.Run(), nil
+	said, err := listen(plane, gate)
+	if err != nil {
+		return 0, err
+	}
+	code = m.Run()
+	return code, said.found(ctx)
 }
 
 const identities = `
@@ -165,16 +170,19 @@ func (w *world) follow(more ...string) {
 }
 
 func (w *world) manifest(more ...string) string {
+	ref := ""
+	if w.ref != "" {
+		ref = "  ref: " + w.ref + "\n"
+	}
 	text := fmt.Sprintf(`apiVersion: gitlatch.dev/v1alpha1
 kind: GitSync
 metadata: {name: %s, namespace: %s}
 spec:
   url: %s
-  ref: %s
-  path: deploy
+%s  path: deploy
   interval: 1h
   deletionPolicy: Prune
-`, w.sync, w.home, w.url, w.ref)
+`, w.sync, w.home, w.url, ref)
 	for _, line := range more {
 		text += "  " + strings.ReplaceAll(line, "NS", w.namespace) + "\n"
 	}
@@ -185,9 +193,10 @@ spec:
 func (w *world) drop() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	_, stderr, code := plane.Kubectl(ctx, syncer, "", "delete", "gitsync", w.sync, "-n", w.home, "--ignore-not-found", "--timeout=50s")
+	_, stderr, code := plane.Kubectl(ctx, syncer, "", "delete", "gitsync", w.sync, "-n", w.home, "--ignore-not-found", "--timeout=30s")
 	if code != 0 {
-		w.t.Errorf("deleting the sync: %s", stderr)
+		said, _, _ := plane.Kubectl(context.Background(), "admin", "", "get", "gitsync", w.sync, "-n", w.home, "-o", "jsonpath={.status}")
+		w.t.Errorf("deleting the sync: %s: %s", stderr, said)
 	}
 }
 

@@ -6,6 +6,11 @@
 //	binary   the webhook's program
 //	writes   patches through a real API server, with Gitlatch and without, by turns
 //	memory   the webhook's process: idle, under load, and with 1,000 CRDs installed
+//	applier  first syncs of 1,000 and 5,000 objects against a bare client, the same commit again, one object changed,
+//	         drift, memory, and a cluster recreated
+//	history  a long history, cloned, walked and kept
+//	why      the commit that last changed an object, on that history
+//	why      the commit that last changed an object, by the benchmarks of package applier/history
 //
 // Two control planes run side by side for the writes, the same but for Gitlatch, and each write goes to one and then
 // to the other. So what a busy machine does to one it does to the other, and their ratio holds where the figures don't.
@@ -60,6 +65,9 @@ func sections() []section {
 		{"binary", binary},
 		{"writes", writes},
 		{"memory", memory},
+		{"applier", carry},
+		{"history", history},
+		{"why", why},
 	}
 }
 
@@ -110,7 +118,7 @@ func parse(args []string) (*options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&o.output, "o", "table", "output: table or json")
 	f.BoolVar(&o.strict, "strict", false, "exit with 1 when a target is missed")
-	f.StringVar(&only, "only", "", "measure these sections only, by comma: judge, handler, binary, writes, memory")
+	f.StringVar(&only, "only", "", "measure these sections only, by comma: judge, handler, binary, writes, memory, why")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

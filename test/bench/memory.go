@@ -160,19 +160,22 @@ func (w *world) watch(ctx context.Context, during time.Duration) ([]float64, err
 	return samples, nil
 }
 
-// residentOf reads VmRSS; proc(5).
-func residentOf(pid int) (float64, error) {
+// residentOf is what a process has in memory now, and peakOf the most that it ever had; proc(5).
+func residentOf(pid int) (float64, error) { return statusOf(pid, "VmRSS:") }
+func peakOf(pid int) (float64, error)     { return statusOf(pid, "VmHWM:") }
+
+func statusOf(pid int, name string) (float64, error) {
 	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, fmt.Errorf("reading the resident memory of a process, which needs Linux: %w", err)
 	}
 	for line := range strings.Lines(string(content)) {
-		if value, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if value, ok := strings.CutPrefix(line, name); ok {
 			n, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
 			return n * 1024, err
 		}
 	}
-	return 0, fmt.Errorf("reading the resident memory of process %d: there is no VmRSS", pid)
+	return 0, fmt.Errorf("reading the resident memory of process %d: there is no %s", pid, name)
 }
 
 func median(samples []float64) float64 {

@@ -17,17 +17,21 @@ func (w *world) calls(ctx context.Context) (float64, error) {
 
 // counter adds a counter up over its labels.
 func (w *world) counter(ctx context.Context, name string) (float64, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.gate.MetricsURL(0), nil)
+	return counterAt(ctx, w.gate.MetricsURL(0), name)
+}
+
+func counterAt(ctx context.Context, url, name string) (float64, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("reading the webhook's metrics: %w", err)
+		return 0, fmt.Errorf("reading the metrics: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("reading the webhook's metrics: %s", response.Status)
+		return 0, fmt.Errorf("reading the metrics: %s", response.Status)
 	}
 	return sum(response.Body, name)
 }

@@ -53,3 +53,34 @@ func TestWhatIsNotMeantIsNotAmongTheRoots(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestLapsOfALongHistoryAreRead(t *testing.T) {
+	got := parseLaps(`=== RUN   TestALongHistoryIsSmallInMemory
+    size_test.go:95: === RUN   TestALongHistoryIsSmallInMemory
+            size_test.go:109: start: 3ms, 24 MiB at the peak
+            size_test.go:109: walk with the hash of a file: 1.207s, 96 MiB at the peak
+        size_test.go:130: read 5000 files: 1m0.5s, 120 MiB at the peak
+--- PASS: TestALongHistoryIsSmallInMemory (14.55s)
+`)
+	want := []lap{
+		{"start", 3 * time.Millisecond, 24 << 20},
+		{"walk with the hash of a file", 1207 * time.Millisecond, 96 << 20},
+		{"read 5000 files", 60500 * time.Millisecond, 120 << 20},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(lap{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestCallsAreCountedByWhatTheyAreAbout(t *testing.T) {
+	got, err := countCalls(strings.NewReader(`{"verb":"watch","objectRef":{"resource":"configmaps"}}
+{"verb":"list","objectRef":{"resource":"configmaps"}}
+{"verb":"patch","objectRef":{"resource":"configmaps","name":"web"}}
+{"verb":"patch","objectRef":{"resource":"gitsyncs","apiGroup":"gitlatch.dev","subresource":"status"}}
+{"verb":"create","objectRef":{"resource":"changerecords","apiGroup":"gitlatch.dev"}}
+{"verb":"get","requestURI":"/api"}
+`))
+	if want := (calls{all: 5, objects: 1, lists: 1, status: 1, records: 1}); err != nil || got != want {
+		t.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+}

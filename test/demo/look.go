@@ -13,17 +13,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 )
 
 // kubectl shows a command and its answer, and returns the answer. The error is what the command's exit code says.
 func (d *demo) kubectl(ctx context.Context, who string, args ...string) (answer string, err error) {
 	d.out.command(who, append([]string{"kubectl"}, args...))
-	login := who
-	if who == "sync" {
-		login = gitlatch.SyncLogin
-	}
-	stdout, stderr, code := d.cluster.Kubectl(ctx, login, "", args...)
+	stdout, stderr, code := d.cluster.Kubectl(ctx, who, "", args...)
 	d.out.answer(stdout + stderr)
 	if code != 0 {
 		return stdout + stderr, fmt.Errorf("exit %d", code)
@@ -40,6 +37,19 @@ func denied(answer string, err error, who string) error {
 		return fmt.Errorf("the gate is not who refused: %s", answer)
 	case !strings.Contains(answer, "you: "+who):
 		return fmt.Errorf("the denial doesn't name %s", who)
+	}
+	return nil
+}
+
+// deniedFor wants a refusal that leads to where the change belongs: the file, the repository, and the last commit.
+func (d *demo) deniedFor(answer string, err error, who, file string) error {
+	if err := denied(answer, err, who); err != nil {
+		return err
+	}
+	for _, part := range []string{folder + file, d.repo.FileURL(), d.commits["first"][:7], firstMessage} {
+		if !strings.Contains(answer, part) {
+			return fmt.Errorf("the denial doesn't say %q", part)
+		}
 	}
 	return nil
 }
@@ -124,6 +134,37 @@ func (d *demo) unchanged(ctx context.Context) error {
 	}
 	if timeout, replicas := config.Data["timeout"], *deployment.Spec.Replicas; timeout != "30s" || replicas != 2 || deployment.Labels["team"] != "" {
 		return fmt.Errorf("timeout %s, %d replicas, label team %q", timeout, replicas, deployment.Labels["team"])
+	}
+	return nil
+}
+
+// asInGit says that the Deployment has as many replicas as git says, and bears no mark of an emergency.
+func (d *demo) asInGit(ctx context.Context) error {
+	deployment, err := d.deployment(ctx)
+	if err != nil {
+		return err
+	}
+	if reason := deployment.Annotations[v1alpha1.AnnotationBreakGlass]; *deployment.Spec.Replicas != 2 || reason != "" {
+		return fmt.Errorf("%d replicas, break-glass %q", *deployment.Spec.Replicas, reason)
+	}
+	return nil
+}
+
+// pulledBack waits until it is as git has it again, and says how long that took.
+func (d *demo) pulledBack(ctx context.Context, since time.Time, what string, ask func(context.Context) error) error {
+	if err := gitlatch.WaitFor(ctx, 10*time.Second, what, ask); err != nil {
+		return err
+	}
+	d.out.say(fmt.Sprintf("(pulled back to %s after %.1f s)", what, time.Since(since).Seconds()))
+	return nil
+}
+
+// ready says that the sync is.
+func (d *demo) ready(ctx context.Context) error {
+	stdout, stderr, _ := d.cluster.Kubectl(ctx, "admin", "", "-n", gitlatch.Namespace, "get", "gitsync/prod",
+		"-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
+	if stdout != "True" {
+		return fmt.Errorf("it is %q: %s%s", stdout, stderr, syncSays(ctx, d.cluster))
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
-// Command demo is `make demo`: it starts a real Kubernetes API server with Gitlatch, syncs a small application as git
-// would, and then tries by hand what people try. It shows each command and what the API server answered, ends with a
-// table of what was seen, and exits with 0 only if all of it happened. Nothing of it is left running.
+// Command demo is `make demo`: it starts a real Kubernetes API server with Gitlatch, has it sync a small application
+// from a real git repository, and then tries by hand what people try. It shows each command and what came back, ends
+// with a table of what was seen, and exits with 0 only if all of it happened. Nothing of it is left running.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/test/cluster"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
+	"github.com/gitlatch/gitlatch/test/gitserver"
 )
 
 func main() {
@@ -39,7 +40,7 @@ func run() (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
 	start := time.Now()
-	d := &demo{out: newNarrator(os.Stdout), dir: dir}
+	d := &demo{out: newNarrator(os.Stdout), dir: dir, commits: map[string]string{}}
 	if err := d.start(ctx, assets); err != nil {
 		return errors.Join(d.interrupted(ctx, err), d.stop())
 	}
@@ -58,6 +59,10 @@ type demo struct {
 	dir      string
 	cluster  *cluster.Cluster
 	gitlatch *gitlatch.Gitlatch
+	repo     *gitserver.Repo
+	twin     *twin
+	commits  map[string]string         // by what they are called here
+	before   map[string]map[string]any // what was carried before the second one
 	seen     []sight
 }
 
@@ -66,7 +71,7 @@ func (d *demo) start(ctx context.Context, assets cluster.Assets) error {
 	d.out.title("Starting a Kubernetes control plane with Gitlatch")
 	bin := filepath.Join(d.dir, "bin")
 	d.out.say("building Gitlatch's commands")
-	if err := gitlatch.Build(ctx, bin, "webhook", "kubectl-gitlatch"); err != nil {
+	if err := gitlatch.Build(ctx, bin, "webhook", "applier", "kubectl-gitlatch"); err != nil {
 		return err
 	}
 	if err := os.Symlink(assets.Kubectl, filepath.Join(bin, "kubectl")); err != nil {
@@ -82,18 +87,24 @@ func (d *demo) start(ctx context.Context, assets cluster.Assets) error {
 	if err != nil {
 		return err
 	}
-	d.gitlatch, err = gitlatch.Install(ctx, d.cluster, gitlatch.Options{
-		Replicas: 2, Binary: filepath.Join(bin, "webhook"), Progress: indented{d.out},
-	})
-	if err != nil {
-		return err
+	d.gitlatch, err = gitlatch.Install(ctx, d.cluster, d.installation(2, indented{d.out}))
+	return err
+}
+
+// installation is how Gitlatch is installed here, on each cluster.
+func (d *demo) installation(replicas int, progress io.Writer) gitlatch.Options {
+	bin := filepath.Join(d.dir, "bin")
+	return gitlatch.Options{
+		Replicas: replicas, Binary: filepath.Join(bin, "webhook"),
+		Applier: true, ApplierBinary: filepath.Join(bin, "applier"), Progress: progress,
 	}
-	d.out.say("applying the policy: only the sync identity writes; group oncall may break glass")
-	return d.gitlatch.Policy(ctx, gitlatch.EnforceAll())
 }
 
 func (d *demo) stop() error {
 	var errs []error
+	if d.twin != nil {
+		errs = append(errs, d.twin.stop())
+	}
 	if d.gitlatch != nil {
 		errs = append(errs, d.gitlatch.Stop())
 	}

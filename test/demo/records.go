@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 // whatIsOnRecord: who did what is known, and stays so.
 func (d *demo) whatIsOnRecord(ctx context.Context) error {
 	d.out.title("What is on record")
+	d.saw("the break-glass ends as Reverted", d.ended(ctx))
 	_, err := d.kubectl(ctx, "bob", "gitlatch", "records", "list")
 	d.saw("the records are listed", err)
 
@@ -29,10 +31,11 @@ func (d *demo) whatIsOnRecord(ctx context.Context) error {
 		{"alice's five denials are on record", "alice", v1alpha1.OutcomeDenied, 5},
 		{"the pipeline's is", "system:serviceaccount:ci:pipeline", v1alpha1.OutcomeDenied, 1},
 		{"bob's is", "bob", v1alpha1.OutcomeDenied, 1},
-		{"and oncall's break-glass, with each write in it", "oncall", v1alpha1.OutcomeBreakGlass, 2},
+		{"oncall's break-glass is, with each write in it", "oncall", v1alpha1.OutcomeBreakGlass, 2},
 	} {
 		d.saw(expected.what, atLeast(records, expected.user, expected.outcome, expected.least))
 	}
+	d.saw("and what was pulled back while the gate was down is, as drift", drifted(records, "configmaps", "web"))
 	i := slices.IndexFunc(records, func(r v1alpha1.ChangeRecord) bool { return r.Spec.Outcome == v1alpha1.OutcomeBreakGlass })
 	if i < 0 {
 		return nil // said above
@@ -67,6 +70,35 @@ func atLeast(records []v1alpha1.ChangeRecord, user string, outcome v1alpha1.Outc
 		return fmt.Errorf("%d records of %s with outcome %s, of at least %d", found, user, outcome, least)
 	}
 	return nil
+}
+
+// ended waits until each record of the emergency says how it ended: that follows a moment after the object is pulled back.
+func (d *demo) ended(ctx context.Context) error {
+	return gitlatch.WaitFor(ctx, 10*time.Second, "the records' resolution", func(ctx context.Context) error {
+		records, err := d.records(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if r.Spec.Outcome != v1alpha1.OutcomeBreakGlass {
+				continue
+			}
+			if r.Status.Resolution == nil || r.Status.Resolution.State != v1alpha1.ResolutionReverted {
+				return fmt.Errorf("%s is resolved as %+v", r.Name, r.Status.Resolution)
+			}
+		}
+		return nil
+	})
+}
+
+// drifted says that there is a record of drift of this object.
+func drifted(records []v1alpha1.ChangeRecord, resource, name string) error {
+	for _, r := range records {
+		if r.Spec.Outcome == v1alpha1.OutcomeDrift && r.Spec.Request.Resource == resource && r.Spec.Request.Name == name {
+			return nil
+		}
+	}
+	return errors.New("there is none")
 }
 
 // rolledOut waits until the Deployment's newest ReplicaSet has the image and as many replicas, which only working

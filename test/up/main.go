@@ -74,7 +74,7 @@ func (s sandbox) start(ctx context.Context) error {
 		return err
 	}
 	fmt.Println("building Gitlatch's commands")
-	if err := gitlatch.Build(ctx, s.binDir(), "webhook", "kubectl-gitlatch"); err != nil {
+	if err := gitlatch.Build(ctx, s.binDir(), "webhook", "applier", "kubectl-gitlatch"); err != nil {
 		return err
 	}
 	if err := os.Symlink(assets.Kubectl, filepath.Join(s.binDir(), "kubectl")); err != nil {
@@ -86,13 +86,14 @@ func (s sandbox) start(ctx context.Context) error {
 		return err
 	}
 	g, err := gitlatch.Install(ctx, c, gitlatch.Options{
-		Binary: filepath.Join(s.binDir(), "webhook"), Detached: true, Progress: os.Stdout,
+		Binary: filepath.Join(s.binDir(), "webhook"), Applier: true, ApplierBinary: filepath.Join(s.binDir(), "applier"),
+		Detached: true, Progress: os.Stdout,
 	})
 	if err != nil {
 		return err
 	}
 	fmt.Println("applying the policy, and syncing the shop, as the sync identity")
-	if err := g.Policy(ctx, gitlatch.EnforceAll()); err != nil {
+	if err := g.Policy(ctx, gitlatch.EnforceApplier()); err != nil {
 		return err
 	}
 	if err := g.Apply(ctx, gitlatch.Shop()); err != nil {
@@ -154,19 +155,33 @@ func (s sandbox) clear() error {
 }
 
 func (s sandbox) explain() {
+	as := func(who string) string { return filepath.Join(s.dir, "kubeconfig", who+".yaml") }
 	fmt.Printf(`
-A Kubernetes API server is running with Gitlatch installed, and policy "cluster" in mode Enforce. Only the sync identity
-(gitops/sync, field manager "sync") writes; group oncall may break glass. Nothing runs in the pods: there is no kubelet.
+A Kubernetes API server is running with Gitlatch installed, and policy "cluster" in mode Enforce. Only git writes: by the
+applier, which waits for a GitSync, and by hand as the sync identity (gitops/sync, field manager "sync"). Group oncall may
+break glass. Nothing runs in the pods: there is no kubelet.
 
-  export PATH=%s:$PATH
-  export KUBECONFIG=%s   # or admin, bob, carol, oncall, reviewer, pipeline, sync
+  export PATH=%[1]s:$PATH
+  export KUBECONFIG=%[2]s   # or admin, bob, carol, oncall, reviewer, pipeline, sync
 
   kubectl -n shop scale deployment/web --replicas=5          # alice is a cluster administrator, and is refused
   kubectl gitlatch records list                              # what was tried, and by whom
-  KUBECONFIG=%s \
+  KUBECONFIG=%[3]s \
     kubectl gitlatch break-glass deployment/web -n shop --reason "INC-42: traffic after the newsletter" --for 10m
 
-Logs are in %s. To stop it: make down
-`, s.binDir(), filepath.Join(s.dir, "kubeconfig", "alice.yaml"), filepath.Join(s.dir, "kubeconfig", "oncall.yaml"),
-		filepath.Join(s.clusterDir(), "log"))
+A first GitSync, on a repository of your own:
+
+  git init -b main ~/ops && cd ~/ops && mkdir prod
+  kubectl create configmap hello -n default --from-literal=from=git --dry-run=client -o yaml > prod/hello.yaml
+  git add . && git commit -m "Say hello"
+  KUBECONFIG=%[4]s kubectl apply --server-side --field-manager=sync -f - <<EOF
+  {apiVersion: gitlatch.dev/v1alpha1, kind: GitSync, metadata: {name: ops, namespace: gitlatch-system},
+   spec: {url: "file://$HOME/ops", ref: {branch: main}, path: prod, interval: 5s}}
+  EOF
+  kubectl -n gitlatch-system wait gitsync/ops --for=condition=Ready
+  kubectl -n default edit configmap/hello                    # refused; the answer names the file and the commit
+  kubectl gitlatch why configmap/hello -n default            # what git knows of it
+
+Logs are in %[5]s. To stop it: make down
+`, s.binDir(), as("alice"), as("oncall"), as("sync"), filepath.Join(s.clusterDir(), "log"))
 }
