@@ -27,7 +27,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: ## Watch a real API server refuse a hand-made change, and let an emergency through on the record.
+demo: ## Watch commits reach a real API server, hand-made changes refused or pulled back, and an emergency on the record.
 	@$(GO) run ./test/demo
 
 .PHONY: up
@@ -74,7 +74,7 @@ race: ## Run the tests of the parts with goroutines under the race detector.
 	else echo "no C compiler, so no race detector: left out"; fi
 
 .PHONY: bench
-bench: binaries ## Measure the judge, the handler, what a write costs, and memory, against their targets (BENCH='-o json').
+bench: binaries ## Measure judge, handler, writes, memory, syncs, drift and history against their targets (BENCH="-o json").
 	@$(GO) run ./test/bench $(BENCH)
 
 .PHONY: fuzz

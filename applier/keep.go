@@ -63,7 +63,6 @@ type keeper struct {
 	resources   map[schema.GroupKind]schema.GroupVersionResource
 	closings    map[string]*closing
 	events      uint64
-	fighting    int
 	life        *life // nil: suspended
 	unsubscribe func()
 	unseen      map[kindWatch]error // kinds that we may not watch, and why
@@ -83,6 +82,7 @@ type life struct {
 	notices  workqueue.TypedDelayingInterface[told] // what the records told
 	watching map[kindWatch]context.CancelFunc
 	workers  int
+	settling chan struct{} // a slot for each object whose records are being ended
 }
 
 // kept is one declared object.
@@ -229,7 +229,7 @@ func (k *keeper) stop() { k.suspend() }
 
 // begin starts the workers. k.mu is held.
 func (k *keeper) begin(cluster *live.Cluster) {
-	l := &life{watching: map[kindWatch]context.CancelFunc{}}
+	l := &life{settling: make(chan struct{}, settlers), watching: map[kindWatch]context.CancelFunc{}}
 	l.ctx, l.cancel = context.WithCancel(logr.NewContext(context.Background(), k.log))
 	l.queue = workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[live.Key](retryFirst, retryMost),

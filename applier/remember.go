@@ -18,6 +18,12 @@ const (
 	settleTimeout = 30 * time.Second
 	// settleRetry is how soon it is tried again.
 	settleRetry = 3 * time.Second
+	// settlePause is how long it waits at a time while there is something to correct, and
+	// settleLast how long at most.
+	settlePause = 20 * time.Millisecond
+	settleLast  = 5 * time.Second
+	// settlers is how many objects' records are ended at a time.
+	settlers = 4
 )
 
 // records writes down what is not about one object.
@@ -115,7 +121,30 @@ func (k *keeper) settleSoon(l *life, key live.Key, v verdict) {
 	if len(v.noted) == 0 && !k.noted(key) && len(k.watch.Unresolved(k.placeOf(key))) == 0 && !k.closes(key) {
 		return
 	}
-	l.group.Go(func() { k.settle(l.ctx, key, v) })
+	l.group.Go(func() {
+		if l.idle() {
+			k.settle(l.ctx, key, v)
+			<-l.settling
+		}
+	})
+}
+
+// idle waits for a turn to end records: corrections come first, for a while. The turn
+// is given back by taking one from l.settling; false: the life is over.
+func (l *life) idle() bool {
+	select {
+	case l.settling <- struct{}{}:
+	case <-l.ctx.Done():
+		return false
+	}
+	for waited := time.Duration(0); waited < settleLast && l.queue.Len() > 0; waited += settlePause {
+		select {
+		case <-time.After(settlePause):
+		case <-l.ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (k *keeper) closes(key live.Key) bool {

@@ -23,9 +23,8 @@ type Repository struct {
 	gate chan struct{} // full while somebody fetches
 
 	mu      sync.Mutex
-	disk    *disk       // nil while nothing was fetched
-	listed  *references // what the remote named when it was last asked
-	suspect bool        // something on disk can't be read: the next fetch begins anew
+	disk    *disk // nil while nothing was fetched
+	suspect bool  // something on disk can't be read: the next fetch begins anew
 }
 
 // load opens what a store has on disk. What is corrupt is left out, and replaced by the next fetch.

@@ -76,9 +76,12 @@ func (t *trust) judgeCertificate(s signed, certificate *ssh.Certificate) (signer
 	return signer{}, reason
 }
 
+// dsa is the format of DSA signatures (RFC 4253, section 6.6).
+const dsa = "ssh-dss"
+
 // weak tells what rests on SHA-1: RSA in its old form, and DSA.
 func weak(s *ssh.Signature) bool {
-	return s == nil || s.Format == ssh.KeyAlgoRSA || s.Format == ssh.InsecureKeyAlgoDSA
+	return s == nil || s.Format == ssh.KeyAlgoRSA || s.Format == dsa
 }
 
 // accepts says under which principal the line's key may have signed, or why not.

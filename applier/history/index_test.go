@@ -55,7 +55,7 @@ func TestAnIndexAnswersForOneObjectFolderAndRenderer(t *testing.T) {
 	other := (&Index{Dir: dir, Version: "1"}).load("ops", opsOptions(), of("ConfigMap", "web")).file
 	elsewhere := (&Index{Dir: dir, Version: "1"}).load("other", opsOptions(), of("ConfigMap", "db")).file
 	seen := map[string]bool{index("1"): true, index("2"): true, other: true, elsewhere: true}
-	if len(seen) != 4 || index("1") != index("1") {
+	if first, again := index("1"), index("1"); len(seen) != 4 || first != again {
 		t.Errorf("four questions share files: %v", seen)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
-	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -73,7 +73,7 @@ func (r *reporter) addAll(reason string, wrong field.ErrorList) {
 // checkMetadata judges what every kind has.
 func checkMetadata(r *reporter) {
 	at := field.NewPath("metadata")
-	if wrong := path.IsValidPathSegmentName(r.object.GetName()); len(wrong) > 0 {
+	if wrong := content.IsPathSegmentName(r.object.GetName()); len(wrong) > 0 {
 		r.add(reasonMetadata, "metadata.name", strings.Join(wrong, ", "))
 	}
 	if namespace := r.object.GetNamespace(); namespace != "" {
