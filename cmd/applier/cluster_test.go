@@ -162,6 +162,7 @@ func TestWhatItsOwnRightsLetItPretend(t *testing.T) {
 	}
 	got := rights(t)
 	want := []string{
+		"changepolicies.gitlatch.dev [list]",
 		"changerecords.gitlatch.dev [get list watch create patch]",
 		"changerecords.gitlatch.dev/status [patch]",
 		"clustertrustbundles.certificates.k8s.io [get list watch]", // everybody's

@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,8 +26,12 @@ func (k *Keeper) Declares(ctx context.Context, name string, at func(path string)
 	if rec.Spec.Request.Operation == operationDelete {
 		return false, nil
 	}
-	caught := len(rec.Spec.Changes) == 0
+	caught, others := false, 0
 	for _, c := range rec.Spec.Changes {
+		if windowMark(c.Path) {
+			continue // it goes with the window, whatever git says
+		}
+		others++
 		set := c.To
 		if rec.Spec.Outcome == v1alpha1.OutcomeDrift { // its changes lead back
 			set = c.From
@@ -41,5 +46,14 @@ func (k *Keeper) Declares(ctx context.Context, name string, at func(path string)
 			caught = true
 		}
 	}
-	return caught, nil
+	return caught || others == 0, nil
 }
+
+// windowMark: the path is of a mark of a break-glass window.
+func windowMark(path string) bool {
+	return strings.HasPrefix(path, ".metadata.annotations") &&
+		(strings.Contains(path, v1alpha1.AnnotationBreakGlass) || strings.Contains(path, fluxReconcile))
+}
+
+// fluxReconcile is the pause that the gate sets with a window on what Flux carries.
+const fluxReconcile = "kustomize.toolkit.fluxcd.io/reconcile"
