@@ -167,10 +167,26 @@ func builtinPolicy(policies []*Policy) *Policy {
 	}
 	p, _ := Compile(in)
 	p.builtin = true
+	for _, of := range policies {
+		tighten(&p.Spec.Operations, &of.Spec.Operations)
+	}
 	if none {
 		p.Spec.Sync, p.managers = nil, nil
 	}
 	return p
+}
+
+// tighten makes each operation as strict as the other policy has it.
+func tighten(o, other *v1alpha1.Operations) {
+	for _, v := range []struct{ own, other *v1alpha1.Verdict }{
+		{&o.Evict, &other.Evict}, {&o.DeletePod, &other.DeletePod}, {&o.Cordon, &other.Cordon}, {&o.Restart, &other.Restart},
+		{&o.Reconcile, &other.Reconcile}, {&o.Suspend, &other.Suspend}, {&o.Exec, &other.Exec}, {&o.Proxy, &other.Proxy},
+		{&o.EphemeralContainers, &other.EphemeralContainers},
+	} {
+		if *v.other == v1alpha1.VerdictDeny || *v.own == v1alpha1.VerdictAllow && *v.other == v1alpha1.VerdictFlag {
+			*v.own = *v.other
+		}
+	}
 }
 
 func strictness(m v1alpha1.Mode) int {

@@ -255,3 +255,25 @@ func TestAReviewIsSignedByWhoMadeIt(t *testing.T) {
 		}
 	}
 }
+
+// What a policy says of operations holds for Gitlatch's own objects too, if it is
+// stricter than what is built in.
+func TestASyncIsSuspendedAsThePolicySays(t *testing.T) {
+	for _, test := range []struct {
+		says v1alpha1.Verdict
+		want Action
+	}{
+		{v1alpha1.VerdictDeny, Deny},
+		{v1alpha1.VerdictFlag, Flag},
+		{v1alpha1.VerdictAllow, Flag},
+	} {
+		t.Run(string(test.says), func(t *testing.T) {
+			s := newScene(undeclaredObject, of(v1alpha1.Group, "v1alpha1", "gitsyncs", "GitSync"), named("gitlatch-system", "prod"), set("spec|suspend", true),
+				spec(func(s *v1alpha1.ChangePolicySpec) { s.Operations.Suspend = test.says }))
+			got := s.decide(t)
+			if got.Action != test.want || got.Class != v1alpha1.ClassOperation {
+				t.Errorf("%s as class %s, not %s: %s", got.Action, got.Class, test.want, got.Message)
+			}
+		})
+	}
+}
