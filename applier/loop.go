@@ -174,7 +174,8 @@ func (r *run) next(err error) time.Duration {
 	if err == nil {
 		r.state.failures = 0
 		switch {
-		case len(r.stale) > 0: // in a break-glass window, or held by finalizers
+		case len(r.stale) > 0, // in a break-glass window, or held by finalizers
+			r.state.keeper != nil && len(r.state.keeper.blind()) > 0: // until it may watch
 			return min(interval, staleRetry)
 		case r.state.healthy:
 			r.state.healthTries = 0
