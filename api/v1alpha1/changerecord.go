@@ -120,6 +120,14 @@ type ChangeRecordSpec struct {
 	// breakGlass is the window under which the write was admitted. Left out: none.
 	// +optional
 	BreakGlass *RecordedWindow `json:"breakGlass,omitempty"`
+	// origin is from where the request came, as the audit log tells. Left out: the
+	// witness does not know.
+	// +optional
+	Origin *Origin `json:"origin,omitempty"`
+	// gap is the time in which the gate was not in the state that it should be in.
+	// Left out: the record is of something else.
+	// +optional
+	Gap *Gap `json:"gap,omitempty"`
 	// message is what the requester was told, without values. Left out: nothing.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
@@ -141,6 +149,54 @@ type Requester struct {
 	// extra as authenticated, cut where long.
 	// +optional
 	Extra map[string][]string `json:"extra,omitempty"`
+}
+
+// Origin is where a request came from.
+type Origin struct {
+	// sourceIPs, the nearest last, as the API server saw them.
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
+	// +optional
+	SourceIPs []string `json:"sourceIPs,omitempty"`
+	// userAgent as the client named itself, cut at 256 bytes.
+	// +kubebuilder:validation:MaxLength=256
+	// +optional
+	UserAgent string `json:"userAgent,omitempty"`
+	// impersonator is who made the request under the requester's name. Left out: the
+	// requester did.
+	// +optional
+	Impersonator string `json:"impersonator,omitempty"`
+}
+
+// GateState is what the gate does to a change around git.
+// +kubebuilder:validation:Enum=Enforcing;Auditing;Off;Failing
+type GateState string
+
+const (
+	// GateEnforcing: it is denied.
+	GateEnforcing GateState = "Enforcing"
+	// GateAuditing: it is recorded; no policy enforces.
+	GateAuditing GateState = "Auditing"
+	// GateOff: somebody switched the gate off, and said so.
+	GateOff GateState = "Off"
+	// GateFailing: the gate was not asked, did not answer, or not in every place.
+	GateFailing GateState = "Failing"
+)
+
+// Gap is a time in which the gate was not in the state that it should be in. Its end
+// is status.gap.
+type Gap struct {
+	// state that the gate was in.
+	State GateState `json:"state"`
+	// expected is the state that it should have been in.
+	Expected GateState `json:"expected"`
+	// since is when it was last seen in the expected state, or, where it never was, when
+	// the other was seen first.
+	Since metav1.MicroTime `json:"since"`
+	// cause is a stable word for what was found: see the Cause constants of
+	// reporter/heartbeat.
+	// +optional
+	Cause string `json:"cause,omitempty"`
 }
 
 // RecordedRequest is the attempted act.

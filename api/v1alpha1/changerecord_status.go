@@ -57,9 +57,41 @@ type ChangeRecordStatus struct {
 	// resolution is how the target came to match git again. Left out: not yet.
 	// +optional
 	Resolution *Resolution `json:"resolution,omitempty"`
-	// review is a second person's verdict. Left out: not yet.
+	// review is a second person's verdict, and what was said on the way. Left out: not
+	// yet.
 	// +optional
 	Review *Review `json:"review,omitempty"`
+	// gap is how a gap ended, and what was found to have passed through it. Left out:
+	// it is open, or the record is of something else.
+	// +optional
+	Gap *GapEnd `json:"gap,omitempty"`
+	// notified lists the receivers that were told of the record. Left out: none.
+	// +listType=map
+	// +listMapKey=receiver
+	// +kubebuilder:validation:MaxItems=16
+	// +optional
+	Notified []Notified `json:"notified,omitempty"`
+}
+
+// GapEnd is how a gap ended.
+type GapEnd struct {
+	// at is when the gate was seen in the expected state again.
+	At metav1.MicroTime `json:"at"`
+	// audited is when the gap's bypass review was complete. Left out: not yet.
+	// +optional
+	Audited *metav1.Time `json:"audited,omitempty"`
+	// findings counts the bypasses that it found; each has a record of its own.
+	// +optional
+	Findings int32 `json:"findings,omitempty"`
+}
+
+// Notified is a receiver that was told.
+type Notified struct {
+	// receiver is the name that the reporter's configuration gives it.
+	// +kubebuilder:validation:MaxLength=63
+	Receiver string `json:"receiver"`
+	// at is when it took the notification.
+	At metav1.Time `json:"at"`
 }
 
 // ReplicaCount is one replica's count.
@@ -128,17 +160,39 @@ const (
 	ReviewRejected ReviewVerdict = "Rejected"
 )
 
-// Review is a second person's verdict.
+// Review is a second person's verdict, and what was said on the way to it.
 type Review struct {
-	// verdict is Approved or Rejected.
-	Verdict ReviewVerdict `json:"verdict"`
-	// reviewer is written by the gate from the request, whatever was sent.
+	// verdict is Approved or Rejected. Left out: comments only, the record still waits.
+	// +optional
+	Verdict ReviewVerdict `json:"verdict,omitempty"`
+	// reviewer is who gave the verdict, written by the gate from the request, whatever
+	// was sent.
 	// +optional
 	Reviewer string `json:"reviewer,omitempty"`
-	// comment is the reviewer's. Left out: none.
+	// comment is the reviewer's on the verdict. Left out: none.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Comment string `json:"comment,omitempty"`
+	// at is when the verdict was given, written by the gate, whatever was sent.
+	// +optional
+	At metav1.Time `json:"at,omitempty"`
+	// comments are what people said without a verdict, oldest first. They are added to,
+	// and never changed.
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	// +optional
+	Comments []ReviewComment `json:"comments,omitempty"`
+}
+
+// ReviewComment is what somebody said of a record.
+type ReviewComment struct {
+	// author is written by the gate from the request, whatever was sent.
+	// +optional
+	Author string `json:"author,omitempty"`
+	// text of the comment.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Text string `json:"text"`
 	// at is written by the gate, whatever was sent.
 	// +optional
 	At metav1.Time `json:"at,omitempty"`

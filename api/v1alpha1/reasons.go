@@ -71,4 +71,23 @@ const (
 	// ReasonHistoryRewritten: the commit that was applied last is not among the
 	// ancestors of the one that follows it.
 	ReasonHistoryRewritten Reason = "HistoryRewritten"
+	// ReasonCanary: the reporter's own question whether the gate denies.
+	ReasonCanary Reason = "Canary"
+	// ReasonNotEnforcing: the gate was not in the state that it should be in.
+	ReasonNotEnforcing Reason = "NotEnforcing"
+	// ReasonUnguarded: the API server's audit log has a write around git of which the
+	// gate was not asked.
+	ReasonUnguarded Reason = "Unguarded"
+	// ReasonFailedOpen: the API server asked the gate, got no answer, and let the
+	// write through.
+	ReasonFailedOpen Reason = "FailedOpen"
+	// ReasonImpersonation: somebody acted under the name of an identity that the gate
+	// lets through.
+	ReasonImpersonation Reason = "Impersonation"
+	// ReasonForeignManager: an object's managedFields name a field manager that is
+	// neither a sync identity's nor one that a policy lets write.
+	ReasonForeignManager Reason = "ForeignManager"
+	// ReasonErased: an object that git declares has no entry of its sync identity in
+	// managedFields any more.
+	ReasonErased Reason = "Erased"
 )

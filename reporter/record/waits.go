@@ -1,0 +1,26 @@
+package record
+
+import "github.com/gitlatch/gitlatch/api/v1alpha1"
+
+// Waits says that a record waits for a second person's verdict: a write that was let
+// through on the record, one that got around the gate, and whatever was done to the
+// gate itself. A denial changed nothing, and a drift is corrected; both may be
+// reviewed, and neither is overdue.
+func Waits(rec *v1alpha1.ChangeRecord) bool {
+	return mustBeReviewed(rec) && !Reviewed(rec) && rec.Status.Phase != v1alpha1.PhaseClosed
+}
+
+// Reviewed says that there is a verdict.
+func Reviewed(rec *v1alpha1.ChangeRecord) bool {
+	return rec.Status.Review != nil && rec.Status.Review.Verdict != ""
+}
+
+func mustBeReviewed(rec *v1alpha1.ChangeRecord) bool {
+	switch rec.Spec.Outcome {
+	case v1alpha1.OutcomeFlagged, v1alpha1.OutcomeBreakGlass:
+		return rec.Status.Phase != v1alpha1.PhaseNotPersisted
+	case v1alpha1.OutcomeBypass, v1alpha1.OutcomeTampered:
+		return true
+	}
+	return false
+}
