@@ -50,6 +50,11 @@ func TestTheDefaultInstallIsThisAndNothingElse(t *testing.T) {
 		"RoleBinding gitlatch-system/gitlatch-applier",
 		"ClusterRole /gitlatch-applier-cluster",
 		"ClusterRoleBinding /gitlatch-applier-cluster",
+		"ServiceAccount gitlatch-system/gitlatch-reporter",
+		"ClusterRole /gitlatch-reporter",
+		"ClusterRoleBinding /gitlatch-reporter",
+		"Role gitlatch-system/gitlatch-reporter",
+		"RoleBinding gitlatch-system/gitlatch-reporter",
 		"ClusterRole /gitlatch-viewer",
 		"ClusterRole /gitlatch-operator",
 		"ClusterRole /gitlatch-reviewer",
@@ -60,11 +65,13 @@ func TestTheDefaultInstallIsThisAndNothingElse(t *testing.T) {
 		"FlowSchema /gitlatch",
 		"Deployment gitlatch-system/gitlatch-webhook",
 		"Deployment gitlatch-system/gitlatch-applier",
+		"Deployment gitlatch-system/gitlatch-reporter",
 		"Service gitlatch-system/gitlatch-webhook",
 		"PodDisruptionBudget gitlatch-system/gitlatch-webhook",
 		"NetworkPolicy gitlatch-system/gitlatch-webhook",
 		"Service gitlatch-system/gitlatch-receiver",
 		"NetworkPolicy gitlatch-system/gitlatch-applier",
+		"NetworkPolicy gitlatch-system/gitlatch-reporter",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("manifests/default (-want +got):\n%s", diff)
@@ -108,7 +115,7 @@ func TestEveryPodSaysWhichCommandItIsFor(t *testing.T) {
 			}
 		}
 	}
-	want := map[string][]string{"gitlatch-webhook": {"/webhook"}, "gitlatch-applier": {"/applier"}}
+	want := map[string][]string{"gitlatch-webhook": {"/webhook"}, "gitlatch-applier": {"/applier"}, "gitlatch-reporter": {"/reporter"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -103,6 +103,8 @@ func TestOnlyGitlatchsOwnAccountsAreBound(t *testing.T) {
 		"ClusterRoleBinding gitlatch-applier: ClusterRole gitlatch-applier to ServiceAccount gitlatch-system/gitlatch-applier",
 		"RoleBinding gitlatch-applier: Role gitlatch-applier to ServiceAccount gitlatch-system/gitlatch-applier",
 		"ClusterRoleBinding gitlatch-applier-cluster: ClusterRole gitlatch-applier-cluster to ServiceAccount gitlatch-system/gitlatch-applier",
+		"ClusterRoleBinding gitlatch-reporter: ClusterRole gitlatch-reporter to ServiceAccount gitlatch-system/gitlatch-reporter",
+		"RoleBinding gitlatch-reporter: Role gitlatch-reporter to ServiceAccount gitlatch-system/gitlatch-reporter",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("bindings (-want +got):\n%s", diff)

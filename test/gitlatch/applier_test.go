@@ -120,15 +120,15 @@ func wantSuccession(t *testing.T, c *cluster.Cluster, g *Gitlatch) {
 	second.kubeconfig = first.kubeconfig
 	second.command.Path = first.command.Path
 	second.command.Args = append(second.flags(), "--data-dir="+t.TempDir())
-	if err := second.start(t.Context()); err != nil { // ready while it waits
+	if err := second.Start(t.Context()); err != nil { // ready while it waits
 		t.Fatal(err)
 	}
-	defer second.terminate()
+	defer second.Terminate()
 	wantLeader(t, c, first.Pod(), time.Now())
 	ended := time.Now()
 	first.Terminate()
 	wantLeader(t, c, "second", ended)
-	if err := process.Answers(t.Context(), http.DefaultClient, second.metricsURL()); err != nil {
+	if err := process.Answers(t.Context(), http.DefaultClient, second.MetricsURL()); err != nil {
 		t.Error(err)
 	}
 }

@@ -43,7 +43,7 @@ func pidFiles(dir string) (absolute string, files []string, err error) {
 	if absolute, err = filepath.Abs(dir); err != nil {
 		return "", nil, err
 	}
-	for _, pattern := range []string{webhook + "-*.pid", applier + ".pid"} {
+	for _, pattern := range []string{webhook + "-*.pid", applier + ".pid", reporter + ".pid"} {
 		found, err := filepath.Glob(filepath.Join(absolute, "run", pattern))
 		if err != nil {
 			return "", nil, err

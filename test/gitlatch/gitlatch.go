@@ -16,12 +16,13 @@ type Gitlatch struct {
 	options  Options
 	replicas []*replica
 	applier  *Applier
+	reporter *Reporter
 	proxy    *proxy // nil with one replica
 	sync     *cluster.Identity
 }
 
-// Install installs Gitlatch and returns when its webhooks serve and are registered, and its applier is ready, if one is
-// asked for. No policy and no sync is there yet.
+// Install installs Gitlatch and returns when its webhooks serve and are registered, and its applier and reporter are ready, where
+// they are asked for. No policy and no sync is there yet.
 func Install(ctx context.Context, c *cluster.Cluster, options Options) (*Gitlatch, error) {
 	options, err := options.defaulted(c)
 	if err != nil {
@@ -40,6 +41,7 @@ func Install(ctx context.Context, c *cluster.Cluster, options Options) (*Gitlatc
 		{what: "starting the webhook", do: g.startWebhook, not: options.NoWebhook},
 		{what: "waiting for its registration", do: g.WaitRegistered, not: options.NoWebhook},
 		{what: "starting the applier", do: g.startApplier, not: !options.Applier},
+		{what: "starting the reporter", do: g.startReporter, not: !options.Reporter},
 	} {
 		if step.not {
 			continue
@@ -62,6 +64,7 @@ func (g *Gitlatch) build(ctx context.Context) error {
 	}{
 		{webhook, !g.options.NoWebhook, &g.options.Binary},
 		{applier, g.options.Applier, &g.options.ApplierBinary},
+		{reporter, g.options.Reporter, &g.options.ReporterBinary},
 	} {
 		if !program.wanted || *program.path != "" {
 			continue
@@ -84,7 +87,7 @@ func (g *Gitlatch) apply(ctx context.Context) error {
 		{"apply", "-k", filepath.Join(root, "manifests", "default")},
 		{"wait", "--for=condition=Established", "--timeout=30s",
 			"crd/changepolicies.gitlatch.dev", "crd/changerecords.gitlatch.dev", "crd/gitsyncs.gitlatch.dev"},
-		g.scale(webhook), g.scale(applier),
+		g.scale(webhook), g.scale(applier), g.scale(reporter),
 	} {
 		if err := g.kubectl(ctx, "admin", "", args...); err != nil {
 			return err
@@ -106,7 +109,7 @@ func (g *Gitlatch) pods(component string) int {
 	switch {
 	case component == webhook:
 		return g.options.Replicas
-	case g.options.Applier:
+	case component == applier && g.options.Applier, component == reporter && g.options.Reporter:
 		return 1
 	}
 	return 0
@@ -132,15 +135,18 @@ func (g *Gitlatch) kubectl(ctx context.Context, user, stdin string, args ...stri
 	return nil
 }
 
-// Stop stops the applier and all replicas, and waits until they are gone. The registration stays, as it does when pods
+// Stop stops applier, reporter and all replicas, and waits until they are gone. The registration stays, as it does when pods
 // are lost. More calls do nothing.
 func (g *Gitlatch) Stop() error {
 	var stopping sync.WaitGroup
 	if g.applier != nil {
-		stopping.Go(g.applier.terminate)
+		stopping.Go(g.applier.Terminate)
+	}
+	if g.reporter != nil {
+		stopping.Go(g.reporter.Terminate)
 	}
 	for _, r := range g.replicas {
-		stopping.Go(r.terminate)
+		stopping.Go(r.Terminate)
 	}
 	stopping.Wait()
 	if g.proxy != nil {

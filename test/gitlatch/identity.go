@@ -23,8 +23,9 @@ import (
 
 // What the containers are told of their memory limits, in manifests/default.
 const (
-	webhookMemory = "216MiB"
-	applierMemory = "440MiB"
+	webhookMemory  = "216MiB"
+	applierMemory  = "440MiB"
+	reporterMemory = "216MiB"
 )
 
 // hire waits for the Deployments' Pods, has them run, as far as the control plane is concerned, and gives each process
@@ -50,6 +51,15 @@ func (g *Gitlatch) hire(ctx context.Context) error {
 	for _, pod := range pods {
 		g.applier = &Applier{member: g.join(applier, pod.Name, applierMemory), dataDir: filepath.Join(g.cluster.Dir(), applier)}
 		if err := g.login(ctx, pod, ApplierAccount, g.applier.kubeconfig); err != nil {
+			return err
+		}
+	}
+	if pods, err = g.waitPods(ctx, reporter); err != nil {
+		return err
+	}
+	for _, pod := range pods {
+		g.reporter = &Reporter{member: g.join(reporter, pod.Name, reporterMemory)}
+		if err := g.login(ctx, pod, ReporterAccount, g.reporter.kubeconfig); err != nil {
 			return err
 		}
 	}

@@ -54,9 +54,9 @@ func (m *member) flags() []string {
 	}
 }
 
-// start starts the process, with the ports and the identity that it had, and returns when it is ready. One that runs is
-// left so.
-func (m *member) start(ctx context.Context) error {
+// Start starts the process again, on the ports and with the identity that it had, and returns when it is ready. It holds
+// the lease that it held before, so it goes on at once. One that runs is left so.
+func (m *member) Start(ctx context.Context) error {
 	if m.process.Running() {
 		return nil
 	}
@@ -79,19 +79,32 @@ func (m *member) start(ctx context.Context) error {
 	return nil
 }
 
-// kill ends the process as a node that is lost would.
-func (m *member) kill() { m.process.Stop(0) }
+// Kill ends it with SIGKILL, as a node that is lost would.
+func (m *member) Kill() { m.process.Stop(0) }
 
-// terminate ends the process as an eviction does, and returns when it is gone.
-func (m *member) terminate() { m.process.Stop(stopGrace) }
+// Terminate ends it as an eviction does, and returns when it is gone.
+func (m *member) Terminate() { m.process.Stop(stopGrace) }
 
-func (m *member) metricsURL() string { return "http://" + address(m.metrics) + "/metrics" }
+// Running says whether it runs: it may have ended by itself.
+func (m *member) Running() bool { return m.process.Running() }
 
-// logs are what it has written over all its starts.
-func (m *member) logs() string {
+// PID is its process.
+func (m *member) PID() int { return m.process.PID() }
+
+// Pod is the name of the Pod that it stands for.
+func (m *member) Pod() string { return m.pod }
+
+// Logs returns what it has written over all its starts.
+func (m *member) Logs() string {
 	content, err := os.ReadFile(m.command.LogFile)
 	if err != nil {
 		return err.Error()
 	}
 	return string(content)
 }
+
+// MetricsURL is where it shows its metrics.
+func (m *member) MetricsURL() string { return "http://" + address(m.metrics) + "/metrics" }
+
+// Kubeconfig is the path of its kubeconfig: what it may do, with the token of its Pod.
+func (m *member) Kubeconfig() string { return m.kubeconfig }

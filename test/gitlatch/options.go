@@ -10,18 +10,20 @@ import (
 
 // Names of what the manifests install.
 const (
-	Namespace      = "gitlatch-system"
-	Account        = "gitlatch-webhook"
-	ApplierAccount = "gitlatch-applier"
-	service        = "gitlatch-webhook"
-	registration   = "gitlatch"
+	Namespace       = "gitlatch-system"
+	Account         = "gitlatch-webhook"
+	ApplierAccount  = "gitlatch-applier"
+	ReporterAccount = "gitlatch-reporter"
+	service         = "gitlatch-webhook"
+	registration    = "gitlatch"
 )
 
 // The commands that run in the cluster. Each is also the component of its Deployment, gitlatch-<component>, and what its
 // processes are called.
 const (
-	webhook = "webhook"
-	applier = "applier"
+	webhook  = "webhook"
+	applier  = "applier"
+	reporter = "reporter"
 )
 
 // Options say how Gitlatch is installed. The zero value is one replica, reached by URL, with the webhook's defaults.
@@ -37,6 +39,15 @@ type Options struct {
 
 	// ApplierBinary is an applier that is built already. Left out: it is built into the cluster's directory.
 	ApplierBinary string
+
+	// Reporter starts the reporter. Left out: its Deployment has no pods.
+	Reporter bool
+
+	// ReporterFlags come after the flags that we give the reporter, and so win over them.
+	ReporterFlags []string
+
+	// ReporterBinary is a reporter that is built already. Left out: it is built into the cluster's directory.
+	ReporterBinary string
 
 	// Replicas is how many webhooks run. Left out: 1.
 	Replicas int
@@ -57,7 +68,7 @@ type Options struct {
 	// Binary is a webhook that is built already. Left out: it is built into the cluster's directory.
 	Binary string
 
-	// Detached lets webhook and applier outlive the process that starts them; [StopDir] stops them. One replica only,
+	// Detached lets them outlive the process that starts them; [StopDir] stops them. One replica only,
 	// without a proxy, since that would have to live on as well.
 	Detached bool
 

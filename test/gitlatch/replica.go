@@ -58,22 +58,22 @@ func (g *Gitlatch) startWebhook(ctx context.Context) error {
 
 // Start starts replica i, on the ports and with the identity that it had, and returns when it serves. One that runs is
 // left so.
-func (g *Gitlatch) Start(ctx context.Context, i int) error { return g.replicas[i].start(ctx) }
+func (g *Gitlatch) Start(ctx context.Context, i int) error { return g.replicas[i].Start(ctx) }
 
 // Kill ends replica i with SIGKILL, as a node that is lost would.
-func (g *Gitlatch) Kill(i int) { g.replicas[i].kill() }
+func (g *Gitlatch) Kill(i int) { g.replicas[i].Kill() }
 
 // Terminate ends replica i as an eviction does, and returns when it is gone.
-func (g *Gitlatch) Terminate(i int) { g.replicas[i].terminate() }
+func (g *Gitlatch) Terminate(i int) { g.replicas[i].Terminate() }
 
 // Replicas is how many there are.
 func (g *Gitlatch) Replicas() int { return len(g.replicas) }
 
 // PID is the process of replica i.
-func (g *Gitlatch) PID(i int) int { return g.replicas[i].process.PID() }
+func (g *Gitlatch) PID(i int) int { return g.replicas[i].PID() }
 
 // MetricsURL is where replica i shows its metrics.
-func (g *Gitlatch) MetricsURL(i int) string { return g.replicas[i].metricsURL() }
+func (g *Gitlatch) MetricsURL(i int) string { return g.replicas[i].MetricsURL() }
 
 // URL is where replica i serves admission, past the proxy.
 func (g *Gitlatch) URL(i int) string { return "https://" + address(g.replicas[i].port) }
@@ -82,4 +82,4 @@ func (g *Gitlatch) URL(i int) string { return "https://" + address(g.replicas[i]
 func (g *Gitlatch) Binary() string { return g.options.Binary }
 
 // Logs returns what replica i has written over all its starts.
-func (g *Gitlatch) Logs(i int) string { return g.replicas[i].logs() }
+func (g *Gitlatch) Logs(i int) string { return g.replicas[i].Logs() }

@@ -24,6 +24,7 @@ func commands() error {
 	}{
 		{"webhook", "webhook", [][]string{{"webhook", "--help"}}},
 		{"applier", "applier", [][]string{{"applier", "--help"}}},
+		{"reporter", "reporter", [][]string{{"reporter", "--help"}}},
 		{"kubectl-gitlatch", "kubectl gitlatch", [][]string{
 			{"kubectl-gitlatch", "--help"},
 			{"kubectl-gitlatch", "records", "list", "--help"},
