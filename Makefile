@@ -1,4 +1,5 @@
-# Gitlatch. `make` lists what there is; everything needs Go, git and make, and nothing else.
+# Gitlatch. `make` lists what there is; everything needs Go, git and make, and nothing else, but for `make test-peers`,
+# which says what it needs.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -24,7 +25,7 @@ RACE = ./policy/... ./webhook/... ./reporter/... ./cmd/...
 
 .PHONY: help
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
 demo: ## Watch commits reach a real API server, hand-made changes refused or pulled back, and an emergency on the record.
@@ -51,13 +52,16 @@ generate: ## Generate deep copies, CRDs and the reference pages.
 	$(GO) tool controller-gen object paths=./api/...
 	$(GO) tool controller-gen crd paths=./api/... output:crd:dir=manifests/crds
 	$(GO) run ./test/reference
+	$(GO) run ./test/monitoring
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck.
 	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
 	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) vet -tags peers $(PEERS)
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags peers $(PEERS)
 
 .PHONY: binaries
 binaries: ## Build the control plane that tests and demo run on, once: ten minutes on two cores, then cached.
@@ -66,6 +70,19 @@ binaries: ## Build the control plane that tests and demo run on, once: ten minut
 .PHONY: test
 test: binaries ## Run all tests.
 	$(GO) test -timeout $(TESTTIME) ./...
+
+# The packages that have a test with build tag peers. All their tests run, in turn: each starts servers of its own.
+PEERS = $$(grep -rl --include='*_test.go' '^//go:build peers' . | xargs -n 1 dirname | sort -u)
+
+.PHONY: peers
+peers:
+	@$(GO) run ./test/peers
+
+.PHONY: test-peers
+test-peers: peers binaries ## Run the tests that need Prometheus, Alertmanager, PostgreSQL or a browser; says which are missing.
+	promtool check rules manifests/monitoring/rules.yaml
+	promtool test rules manifests/monitoring/tests/*.yaml
+	$(GO) test -tags peers -p 1 -timeout $(TESTTIME) $(PEERS)
 
 .PHONY: race
 race: ## Run the tests of the parts with goroutines under the race detector.
@@ -90,12 +107,12 @@ fuzz: ## Fuzz each target for FUZZTIME (30s).
 
 .PHONY: clean-tree
 clean-tree: generate
-	@changed=$$(git status --porcelain -- api manifests/crds docs/reference); \
+	@changed=$$(git status --porcelain -- api manifests/crds manifests/monitoring docs/reference); \
 	if [ -n "$$changed" ]; then \
 		echo "generated files are not as committed (make generate, then commit):"; echo "$$changed"; exit 1; fi
 
 .PHONY: presubmit
-presubmit: ## What .ci/run runs: generated files up to date, lint, build, test, race, demo.
+presubmit: ## What .ci/run runs before test-peers: generated files up to date, lint, build, test, race, demo.
 	$(MAKE) clean-tree
 	$(MAKE) lint
 	$(MAKE) build

@@ -16,12 +16,7 @@ import (
 func TestRecordsAreReviewedAndNothingElse(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	declare(t, `apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: reviewers}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gitlatch-reviewer}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: reviewers}]
-`)
+	reviewers(t)
 	rita := newVisitor(t, "rita", "devs", "reviewers")
 	deniedFor(t, rita.Patch(t.Context(), configMap(ns, "settings"), patchOf(`{"data":{"color":"red"}}`)), v1alpha1.ReasonOutOfBand)
 	rec := one(t, "rita's patch", inNamespace(ns))

@@ -112,27 +112,6 @@ func (q *question) validPolicy() (Decision, bool) {
 	}, true
 }
 
-// review: anybody whom RBAC lets may set status.review, and only that; nobody
-// reviews their own change.
-func (q *question) review() (Decision, bool) {
-	r := q.req
-	if r.Old == nil || r.Object == nil || child(r.Object, "status", "review") == nil ||
-		!sameBut(r.Old, r.Object, bookkeeping().plus("status", "review")) {
-		return Decision{}, false
-	}
-	if r.Final && text(child(r.Object, "status", "review"), "reviewer") != r.User.Name {
-		return Decision{}, false // the mutating call, which signs for them, was not made
-	}
-	if text(child(r.Old, "spec", "requester"), "username") == r.User.Name {
-		return Decision{
-			Class: v1alpha1.ClassReview, Reason: v1alpha1.ReasonSelfReview, Mode: v1alpha1.ModeEnforce,
-			Message: q.req.Target() + " records your own change, which somebody else reviews",
-			Next:    "ask a colleague to review it", Record: v1alpha1.OutcomeDenied,
-		}, true
-	}
-	return Decision{Action: Allow, Class: v1alpha1.ClassReview}, true
-}
-
 // builtinPolicy joins what the policies say into the one for Gitlatch's own.
 func builtinPolicy(policies []*Policy) *Policy {
 	yes := true

@@ -115,54 +115,6 @@ func TestTheStrictestModeGuardsTheGate(t *testing.T) {
 	}
 }
 
-const aRecord = `{apiVersion: gitlatch.dev/v1alpha1, kind: ChangeRecord, metadata: {name: cr-1}, spec: {requester: {username: bob}}, status: {count: 1}}`
-
-func onRecord(more ...tweak) []tweak {
-	return append([]tweak{of(v1alpha1.Group, "v1alpha1", "changerecords", "ChangeRecord"), named("", "cr-1"), objects(aRecord), sub("status")}, more...)
-}
-
-func TestRecordsAreReviewedBySomebodyElse(t *testing.T) {
-	accept := set("status|review", map[string]any{"verdict": "Accepted"})
-	allow := Decision{Action: Allow, Class: v1alpha1.ClassReview}
-	self := Decision{
-		Class: v1alpha1.ClassReview, Reason: v1alpha1.ReasonSelfReview, Mode: v1alpha1.ModeEnforce, Record: v1alpha1.OutcomeDenied,
-		Message: "gitlatch.dev/changerecords/status cr-1 records your own change, which somebody else reviews", Next: "ask a colleague to review it",
-	}
-	const alone = " is written by Gitlatch alone; a reviewer may set status.review"
-	no := builtInDenied("gitlatch.dev/changerecords/status cr-1" + alone).with(next(""))
-	whole := builtInDenied("gitlatch.dev/ChangeRecord cr-1" + alone).with(next(""))
-	window := Window{Record: "cr-9", User: "admin", Scope: v1alpha1.WindowObject, Group: v1alpha1.Group, Resource: "changerecords", Name: "cr-1", Until: noon().Add(time.Minute)}
-	for _, c := range []ruleCase{
-		{name: "alice reviews", when: onRecord(accept), want: allow},
-		{name: "alice reviews what has no status yet", when: onRecord(was("status", nil), set("status", map[string]any{}), accept), want: allow},
-		{name: "alice reviews again", when: onRecord(was("status|review", map[string]any{"verdict": "Rejected"}), accept), want: allow},
-		{name: "bob reviews his own", when: onRecord(accept, by(User{Name: "bob"})), want: self},
-		{name: "alice takes a review away", when: onRecord(was("status|review", map[string]any{"verdict": "Rejected"})), want: no},
-		{name: "alice reviews and changes the count", when: onRecord(accept, set("status|count", int64(0))), want: no},
-		{name: "alice reviews and changes who it was", when: onRecord(accept, set("spec|requester|username", "carol")), want: no},
-		{name: "alice reviews and labels", when: onRecord(accept, set("metadata|labels|x", "y")), want: no},
-		{name: "alice reviews by the main resource", when: onRecord(accept, sub("")), want: whole},
-		{name: "alice writes a record", when: onRecord(sub(""), creates(aRecord)), want: whole},
-		{name: "alice deletes a record", when: onRecord(sub(""), deletes), want: whole},
-		{name: "the sync deletes a record", when: onRecord(sub(""), deletes, by(fluxPod())), want: whole},
-		{name: "system:masters deletes one inside a window", when: onRecord(sub(""), deletes, by(admin()), facts(authorized), windows(window)),
-			want: broken("gitlatch.dev/ChangeRecord cr-1 is changed under break-glass", &window, func(d *Decision) { d.Policy = "" })},
-		{name: "the webhook's pod writes the status", when: onRecord(set("status|count", int64(2)), by(webhookPod())), want: allowed(v1alpha1.ClassOwn, func(d *Decision) { d.Policy = "" })},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := newScene(c.when...)
-			if diff := cmp.Diff(c.want, s.decide(t)); diff != "" {
-				t.Errorf("decision (-want +got):\n%s", diff)
-			}
-			if c.want.Action == Deny && s.req.User.Name == "alice" {
-				if diff := cmp.Diff(c.want, Decide(s.req, nil, s.facts)); diff != "" {
-					t.Errorf("with no policy (-want +got):\n%s", diff)
-				}
-			}
-		})
-	}
-}
-
 func TestSystemMastersMayBreakGlassOnTheGate(t *testing.T) {
 	asks := []tweak{of("", "v1", "configmaps", "ConfigMap"), named("gitlatch-system", "x"), undeclaredObject, set(glass, incident), facts(authorized), spec(func(s *v1alpha1.ChangePolicySpec) { s.BreakGlass = nil })}
 	window := Window{User: "admin", Scope: v1alpha1.WindowObject, Resource: "configmaps", Namespace: "gitlatch-system", Name: "x", Reason: incident, Until: noon().Add(time.Hour)}
@@ -240,19 +192,6 @@ func TestOperatorsInTheNamespaceOfTheGate(t *testing.T) {
 				t.Errorf("%s %s: %s", got.Action, got.Class, got.Message)
 			}
 		})
-	}
-}
-
-// In the final call the reviewer's name is already the requester's: if it is not,
-// the mutating call was not made, and nobody signed.
-func TestAReviewIsSignedByWhoMadeIt(t *testing.T) {
-	for reviewer, want := range map[string]Action{"alice": Allow, "bob": Deny, "": Deny} {
-		review := map[string]any{"verdict": "Approved", "reviewer": reviewer}
-		s := newScene(of(v1alpha1.Group, "v1alpha1", "changerecords", "ChangeRecord"), named("", "cr-1"), objects(aRecord), sub("status"),
-			set("status|review", review), request(func(r *Request) { r.Final = true }))
-		if got := s.decide(t); got.Action != want {
-			t.Errorf("reviewer %q: %s, want %s", reviewer, got.Action, want)
-		}
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 
 /*
 own: a component of Gitlatch, proven by the token of its pod, on what it owns:
-the group gitlatch.dev, Secrets of its own namespace, and what it registers under
-its own name.
+the group gitlatch.dev, Secrets of its own namespace and ConfigMaps of its own
+name there, and what it registers under its own name.
 
 Allowed: the webhook's pod writes a ChangeRecord.
 Not allowed here: the webhook's pod edits a Deployment; a minted token of the
@@ -22,7 +22,7 @@ func own(q *question) (verdict, bool) {
 	}
 	switch {
 	case r.Resource.Group == v1alpha1.Group,
-		r.Namespace == in.Namespace && r.isResource("", "secrets"),
+		r.Namespace == in.Namespace && (r.isResource("", "secrets") || r.isResource("", "configmaps") && ownName(r.Name)),
 		r.Resource.Group == "admissionregistration.k8s.io" && ownName(r.Name):
 		return allow()
 	}

@@ -11,6 +11,13 @@ func ownSecret(s *scene) {
 	creates(`{apiVersion: v1, kind: Secret, metadata: {name: gitlatch-ca}}`)(s)
 }
 
+// memory is the ConfigMap in which the reporter keeps what must outlive it.
+func memory(s *scene) {
+	of("", "v1", "configmaps", "ConfigMap")(s)
+	named("gitlatch-system", "gitlatch-reporter")(s)
+	creates(`{apiVersion: v1, kind: ConfigMap, metadata: {name: gitlatch-reporter}}`)(s)
+}
+
 func builtInDenied(message string) Decision {
 	return denied(v1alpha1.ClassOutOfBand, v1alpha1.ReasonBuiltIn, message, func(d *Decision) { d.Policy = "" })
 }
@@ -25,6 +32,8 @@ func ownCases() []ruleCase {
 		{name: "the webhook's pod writes its certificate", when: []tweak{ownSecret, by(webhookPod())}, fits: true, want: guard},
 		{name: "the reporter's pod writes what it registers", when: append(hook, by(podOf("gitlatch-system", "gitlatch-reporter")), func(s *scene) { s.req.Object["spec"] = "x" }), fits: true, want: guard},
 		{name: "the webhook's pod writes a record", when: append(record, by(webhookPod())), fits: true, want: allowed(v1alpha1.ClassOwn, func(d *Decision) { d.Policy = "" })},
+		{name: "the reporter's pod keeps what must outlive it, also where no controller may write", when: []tweak{memory, by(podOf("gitlatch-system", "gitlatch-reporter")),
+			func(s *scene) { s.spec.Controllers = v1alpha1.ControllersNone }}, fits: true, want: guard},
 		{name: "a token minted for the webhook's account proves nothing", when: []tweak{ownSecret, by(minted("gitlatch-system", "gitlatch-webhook"))}, want: secret},
 		{name: "impersonation of the webhook's account proves nothing", when: []tweak{ownSecret, by(posing(webhookPod()))}, want: secret},
 		{name: "another account of its namespace is not a component", when: []tweak{ownSecret, by(podOf("gitlatch-system", "default"))}, want: secret},

@@ -44,6 +44,9 @@ func Decide(req *Request, policies []*Policy, facts *Facts) Decision {
 	if NeverAsked(req.Resource.Group, req.Resource.Resource, req.Subresource) {
 		return Decision{Action: Allow, Class: v1alpha1.ClassUngoverned}
 	}
+	if d, is := canary(req); is {
+		return d
+	}
 	q := question{req: req, facts: facts}
 	if d, guarded := builtin(&q, policies); guarded {
 		return d

@@ -19,6 +19,10 @@ type Policy struct {
 	Name string
 	Spec v1alpha1.ChangePolicySpec // with defaults filled in
 
+	// Created is when the policy was made; zero where that is not known, as of one from
+	// a file. Deciding does not ask: it is for who judges the past.
+	Created time.Time
+
 	namespaces labels.Selector // nil: all
 	objects    labels.Selector // nil: all
 	reason     *regexp.Regexp
@@ -40,7 +44,7 @@ const (
 // schema of the CRD defaults is defaulted here as well, so that a policy from a
 // file judges as one from the API server does.
 func Compile(in *v1alpha1.ChangePolicy) (*Policy, field.ErrorList) {
-	p := &Policy{Name: in.Name, Spec: *in.Spec.DeepCopy()}
+	p := &Policy{Name: in.Name, Spec: *in.Spec.DeepCopy(), Created: in.CreationTimestamp.Time}
 	fill(&p.Spec)
 	var errs field.ErrorList
 	spec := field.NewPath("spec")

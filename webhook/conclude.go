@@ -41,20 +41,18 @@ func (h *Handler) closeWindows(ctx context.Context, d *policy.Decision) {
 	}
 }
 
-// reviewPatch writes the reviewer's name and the time into a review, whatever
-// was sent: nobody signs for somebody else.
+// reviewPatch writes the requester's name and the time into what is new of a review,
+// whatever was sent: nobody signs for somebody else. A dry run is signed too, since the
+// validating call asks for it, and leaves nothing behind anyway.
 func reviewPatch(req *policy.Request, d *policy.Decision, now time.Time) []PatchOp {
-	if d.Class != v1alpha1.ClassReview {
+	if req.Final || d.Action != policy.Allow || d.Class != v1alpha1.ClassReview {
 		return nil
 	}
-	status, _ := req.Object["status"].(map[string]any)
-	if _, ok := status["review"].(map[string]any); !ok {
+	review, ok := policy.SignedReview(req, now)
+	if !ok {
 		return nil
 	}
-	return []PatchOp{
-		{Op: "add", Path: "/status/review/reviewer", Value: req.User.Name},
-		{Op: "add", Path: "/status/review/at", Value: now.UTC().Format(time.RFC3339)},
-	}
+	return []PatchOp{{Op: "add", Path: "/status/review", Value: review}}
 }
 
 // remember keeps what the validating call can use.

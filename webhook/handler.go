@@ -225,6 +225,7 @@ func (h *Handler) finish(ctx context.Context, c *call) {
 func (h *Handler) conclude(ctx context.Context, c *call) (_ *admissionv1.AdmissionResponse, err error) {
 	defer func() { err = recovered(ctx, recover(), err) }()
 	h.record(ctx, c)
+	c.patch = reviewPatch(c.req, &c.decision, c.start)
 	if !c.req.DryRun {
 		h.act(ctx, c)
 	}
@@ -243,7 +244,7 @@ func (h *Handler) act(ctx context.Context, c *call) {
 	case h.Final:
 		h.closeWindows(ctx, d)
 	default:
-		c.patch = append(h.Grants.Stamps(c.req, d, c.record), reviewPatch(c.req, d, c.start)...)
+		c.patch = append(c.patch, h.Grants.Stamps(c.req, d, c.record)...)
 		h.remember(c)
 	}
 }

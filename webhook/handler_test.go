@@ -207,26 +207,6 @@ func TestScaleInTwoPhases(t *testing.T) {
 	}
 }
 
-// TestReviewIsSigned: the reviewer's name and the time are the gate's.
-func TestReviewIsSigned(t *testing.T) {
-	now := time.Date(2026, 11, 23, 15, 4, 5, 0, time.UTC)
-	req := &policy.Request{
-		User:   policy.User{Name: "bob"},
-		Object: map[string]any{"status": map[string]any{"review": map[string]any{"verdict": "Approved", "reviewer": "carol"}}},
-	}
-	got := reviewPatch(req, &policy.Decision{Class: v1alpha1.ClassReview}, now)
-	want := []PatchOp{
-		{Op: "add", Path: "/status/review/reviewer", Value: "bob"},
-		{Op: "add", Path: "/status/review/at", Value: "2026-11-23T15:04:05Z"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("reviewPatch() (-want +got):\n%s", diff)
-	}
-	if got := reviewPatch(req, &policy.Decision{Class: v1alpha1.ClassOwn}, now); got != nil {
-		t.Errorf("reviewPatch() of another class = %v, want nothing", got)
-	}
-}
-
 // TestMemoryForgets: the oldest goes when it is full, everything after a while,
 // and nobody is taken for somebody else.
 func TestMemoryForgets(t *testing.T) {

@@ -92,6 +92,10 @@ type Notified struct {
 	Receiver string `json:"receiver"`
 	// at is when it took the notification.
 	At metav1.Time `json:"at"`
+	// endAt is when it took the notification that a gap has ended. Left out: not yet, or
+	// the record is of something else.
+	// +optional
+	EndAt *metav1.Time `json:"endAt,omitempty"`
 }
 
 // ReplicaCount is one replica's count.

@@ -65,6 +65,9 @@ const (
 	// LabelUnresolved is "true" on a record of an admitted update of declared
 	// fields until the target matches git again. These fields stay guarded.
 	LabelUnresolved = "gitlatch.dev/unresolved"
+	// LabelGap is on a record of a gap: "open" until it ends, then "unaudited" until its
+	// bypass review is complete.
+	LabelGap = "gitlatch.dev/gap"
 	// LabelOwner marks what Gitlatch installed itself ("gitlatch").
 	LabelOwner = "gitlatch.dev/owner"
 )

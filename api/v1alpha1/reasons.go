@@ -21,6 +21,8 @@ const (
 	ClassOutOfBand  Class = "out-of-band"
 	// ClassReview: a reviewer sets status.review of somebody else's record.
 	ClassReview Class = "review"
+	// ClassCanary: the question whether the gate denies, see policy.CanaryGate.
+	ClassCanary Class = "canary"
 )
 
 // Reason is the short, stable word at the head of a denial or a flag. Alerts,
@@ -42,6 +44,9 @@ const (
 	ReasonBuiltIn Reason = "BuiltIn"
 	// ReasonSelfReview: nobody reviews their own change.
 	ReasonSelfReview Reason = "SelfReview"
+	// ReasonInvalidReview: a verdict that is taken back, a comment that is changed, or
+	// something else that a review can't be.
+	ReasonInvalidReview Reason = "InvalidReview"
 	// ReasonInvalidPolicy: a policy that can't work.
 	ReasonInvalidPolicy Reason = "InvalidPolicy"
 	// ReasonBreakGlass: admitted by an open window.
@@ -87,6 +92,8 @@ const (
 	// ReasonForeignManager: an object's managedFields name a field manager that is
 	// neither a sync identity's nor one that a policy lets write.
 	ReasonForeignManager Reason = "ForeignManager"
+	// ReasonMissing: an object that git declares, and that was there, is gone.
+	ReasonMissing Reason = "Missing"
 	// ReasonErased: an object that git declares has no entry of its sync identity in
 	// managedFields any more.
 	ReasonErased Reason = "Erased"

@@ -39,6 +39,7 @@ func TestOnTheRealControlPlane(t *testing.T) {
 	r.remember(t)
 	t.Run("records list", r.list)
 	t.Run("records show", r.show)
+	t.Run("review without a gate", r.review)
 	t.Run("break-glass without a gate", r.breakGlassUnanswered)
 	t.Run("break-glass ends", r.breakGlassEnds)
 	t.Run("break-glass under a stamp", r.breakGlassStamped)

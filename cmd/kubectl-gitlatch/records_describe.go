@@ -88,13 +88,24 @@ func describeEnd(s *sheet, record *v1alpha1.ChangeRecord) {
 	if resolution := record.Status.Resolution; resolution != nil {
 		s.row("Resolved", join(strings.TrimSpace(string(resolution.State)+" "+resolution.Commit), stamp(resolution.At.Time)))
 	}
-	review := record.Status.Review
+	describeReview(s, record.Status.Review)
+}
+
+// describeReview prints the verdict, and what was said on the way to it.
+func describeReview(s *sheet, review *v1alpha1.Review) {
 	if review == nil || review.Verdict == "" {
 		s.row("Review", "none yet")
+	} else {
+		s.row("Review", join(string(review.Verdict), withLabel("by", review.Reviewer), stamp(review.At.Time)))
+		s.row("Comment", review.Comment)
+	}
+	if review == nil || len(review.Comments) == 0 {
 		return
 	}
-	s.row("Review", join(string(review.Verdict), withLabel("by", review.Reviewer), stamp(review.At.Time)))
-	s.row("Comment", review.Comment)
+	s.WriteString("Said:\n")
+	for _, comment := range review.Comments {
+		fmt.Fprintf(s, "  %s  %s: %s\n", stamp(comment.At.Time), orNone(comment.Author), line(comment.Text))
+	}
 }
 
 // describeChanges prints what differs as a diff. The values are redacted in

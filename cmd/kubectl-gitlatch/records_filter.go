@@ -67,7 +67,7 @@ func (f *filter) matches(found *v1alpha1.ChangeRecord) bool {
 		(f.namespace == "" || spec.Request.Namespace == f.namespace) &&
 		(f.kind == "" || strings.EqualFold(spec.Request.Kind, f.kind) || strings.EqualFold(spec.Request.Resource, f.kind)) &&
 		(f.policy == "" || spec.Policy == f.policy) &&
-		(!f.unreviewed || found.Status.Review == nil || found.Status.Review.Verdict == "") &&
+		(!f.unreviewed || !record.Reviewed(found)) &&
 		(f.after.IsZero() || !lastSeen(found).Before(f.after))
 }
 

@@ -34,6 +34,7 @@ have denied. It acts with your own rights.
 	server.flags.AddFlags(root.PersistentFlags())
 	root.AddCommand(
 		newRecords(server, streams, now),
+		newReview(server, streams, now),
 		newBreakGlass(server, streams, now),
 		newWhy(server, streams, now),
 		newDiff(server, streams),
@@ -41,7 +42,11 @@ have denied. It acts with your own rights.
 		newSync(server, streams, now),
 		newSuspend(server, streams),
 		newResume(server, streams),
+		newArchive(server, streams),
 		newPolicy(streams),
+		newAccess(server, streams),
+		newAudit(server, streams, now),
+		newStatus(server, streams, now),
 		newVersion(streams),
 	)
 	return root

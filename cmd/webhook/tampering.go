@@ -34,10 +34,22 @@ func (t *tampers) Tampered(ctx context.Context, what registration.Tampering) {
 		},
 		Evidence:   v1alpha1.EvidenceWatch,
 		Confidence: v1alpha1.ConfidenceIndicated,
-		Message:    what.Kind + " " + what.Name + ": " + what.What,
+		Message:    messageOf(what, time.Now()),
 	}}
 	name, err := t.recorder.Denied(ctx, e)
 	record.Log(t.log, e, name, err)
+}
+
+// stale is from when on the time of the record is not that of the act: nobody was
+// there to restore what was changed.
+const stale = 10 * time.Second
+
+func messageOf(what registration.Tampering, now time.Time) string {
+	text := what.Kind + " " + what.Name + ": " + what.What
+	if !what.Time.IsZero() && now.Sub(what.Time) > stale {
+		text += ", at " + what.Time.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 func operationOf(what registration.Tampering) string {

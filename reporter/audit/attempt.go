@@ -3,6 +3,7 @@ package audit
 import (
 	"time"
 
+	authnv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
 
@@ -36,6 +37,9 @@ type Attempt struct {
 	// Impersonator is the user who authenticated, where the requester is somebody
 	// whom they impersonated; "" otherwise.
 	Impersonator string
+	// SourceIPs and UserAgent are those of the client.
+	SourceIPs []string
+	UserAgent string
 	// Request is what was asked, as in the validating admission call: the object is
 	// the final one.
 	Request policy.Request
@@ -127,12 +131,16 @@ func requester(event *auditv1.Event) (user policy.User, impersonator string) {
 	if event.ImpersonatedUser != nil {
 		info, impersonator = event.ImpersonatedUser, event.User.Username
 	}
-	user = policy.User{Name: info.Username, UID: info.UID, Groups: info.Groups}
+	return userOf(info), impersonator
+}
+
+func userOf(info *authnv1.UserInfo) policy.User {
+	user := policy.User{Name: info.Username, UID: info.UID, Groups: info.Groups}
 	if len(info.Extra) > 0 {
 		user.Extra = make(map[string][]string, len(info.Extra))
 		for name, values := range info.Extra {
 			user.Extra[name] = values
 		}
 	}
-	return user, impersonator
+	return user
 }

@@ -21,12 +21,14 @@ type Finding struct {
 	Requester v1alpha1.Requester `json:"requester,omitzero"`
 	Origin    *v1alpha1.Origin   `json:"origin,omitempty"`
 	// Request is what was done to what. The operation of a managedFields finding is
-	// CREATE where the manager's entry is as old as the object, and else UPDATE.
+	// CREATE where the manager's entry is as old as the object, DELETE where it is gone, and
+	// else UPDATE.
 	Request v1alpha1.RecordedRequest `json:"request"`
 	Target  *v1alpha1.Target         `json:"target,omitempty"`
 	// At is when: of the audit event, or the time of the manager's last write, which
-	// managedFields give to the second.
-	At time.Time `json:"at"`
+	// managedFields give to the second. Zero where the witness can't tell: of what is
+	// gone, or was cleared.
+	At time.Time `json:"at,omitzero"`
 	// Fields that were written, as paths, at most 20; More counts the others.
 	Fields []string `json:"fields,omitempty"`
 	More   int      `json:"more,omitempty"`

@@ -123,6 +123,14 @@ func blank(line []byte) bool {
 // parse reads one line. The reason that it gives for a line that is no event
 // never quotes the line.
 func parse(line []byte) (*auditv1.Event, string) {
+	event, problem := decodeEvent(line)
+	if problem == "" && (event.Kind != "Event" || event.APIVersion != auditv1.SchemeGroupVersion.String()) {
+		return nil, "not an Event of audit.k8s.io/v1"
+	}
+	return event, problem
+}
+
+func decodeEvent(line []byte) (*auditv1.Event, string) {
 	var event auditv1.Event
 	if err := json.Unmarshal(line, &event); err != nil {
 		var syntax *json.SyntaxError
@@ -130,9 +138,6 @@ func parse(line []byte) (*auditv1.Event, string) {
 			return nil, "not JSON"
 		}
 		return nil, "not an audit event: a field of another type"
-	}
-	if event.Kind != "Event" || event.APIVersion != auditv1.SchemeGroupVersion.String() {
-		return nil, "not an Event of audit.k8s.io/v1"
 	}
 	return &event, ""
 }

@@ -40,11 +40,14 @@ func NewTranslator(install policy.Installation, remember int) *Translator {
 // Translate returns the attempts of one event, or why there are none. Then it
 // remembers what the event says about its object.
 func (t *Translator) Translate(entry Entry) ([]Attempt, Skip) {
-	event := entry.Event
-	if reason := skip(event); reason != "" {
+	if reason := skip(entry.Event); reason != "" {
 		return nil, reason
 	}
-	w := newWrite(event)
+	return t.translate(entry, newWrite(entry.Event))
+}
+
+// translate does the same with an event that is known to be a write, and is read.
+func (t *Translator) translate(entry Entry, w *write) ([]Attempt, Skip) {
 	var attempts []Attempt
 	if w.listed {
 		if len(w.items) == 0 {
@@ -73,6 +76,8 @@ func (t *Translator) attempt(entry Entry, w *write) Attempt {
 		Verb:         event.Verb,
 		Level:        event.Level,
 		Impersonator: impersonator,
+		SourceIPs:    event.SourceIPs,
+		UserAgent:    event.UserAgent,
 		Request: policy.Request{
 			UID:          event.AuditID,
 			User:         user,

@@ -122,6 +122,8 @@ func TestTranslateOneEventWhole(t *testing.T) {
 		Verb:         "delete",
 		Level:        "RequestResponse",
 		Impersonator: "alice",
+		SourceIPs:    []string{"192.0.2.10"},
+		UserAgent:    "kubectl/v1.37.2",
 		Request: policy.Request{
 			UID:       "a-11",
 			User:      policy.User{Name: "bob", UID: "bob-uid", Groups: []string{"devs", "system:authenticated"}},

@@ -6,6 +6,7 @@
 //   - [Writer.Run] stores counts each second and retries what could not be
 //     written. It runs on every replica.
 //   - [Follower] looks whether what was admitted was stored.
+//   - [Bypasses] writes what a witness told of afterwards.
 //   - [List] reads records back, newest first.
 //
 // No value of a Secret, and none that a policy wants left out, gets past

@@ -66,7 +66,9 @@ func TestARecordIsResolvedOnceAndLeavesThoseThatWait(t *testing.T) {
 	}
 	at := metav1.NewTime(time.Now().Truncate(time.Second))
 	for _, step := range []struct{ set, want v1alpha1.ResolutionState }{
+		{v1alpha1.ResolutionAccepted, v1alpha1.ResolutionAccepted},
 		{v1alpha1.ResolutionCommitted, v1alpha1.ResolutionCommitted},
+		{v1alpha1.ResolutionAccepted, v1alpha1.ResolutionCommitted},
 		{v1alpha1.ResolutionReverted, v1alpha1.ResolutionReverted},
 		{v1alpha1.ResolutionCommitted, v1alpha1.ResolutionReverted},
 	} {

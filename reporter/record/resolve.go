@@ -38,8 +38,9 @@ func (k *Keeper) options() Options { return k.Options.withDefaults() }
 
 // Resolve writes down how a record's target came to match git again, and takes the
 // record out of those that wait. The first answer stands, but that something was
-// pulled back outweighs that nothing had to be. A write that was never stored has
-// nothing to resolve. A record that is gone is no error.
+// pulled back outweighs that nothing had to be, and either that it was accepted for want
+// of git. A write that was never stored has nothing to resolve. A record that is gone is
+// no error.
 func (k *Keeper) Resolve(ctx context.Context, name string, r v1alpha1.Resolution) error {
 	if k.later(name, r) {
 		return nil
@@ -76,7 +77,8 @@ func settleAs(s *v1alpha1.ChangeRecordStatus, r v1alpha1.Resolution) {
 	if s.Phase == v1alpha1.PhaseNotPersisted {
 		return
 	}
-	if s.Resolution == nil || s.Resolution.State == v1alpha1.ResolutionCommitted && r.State == v1alpha1.ResolutionReverted {
+	if s.Resolution == nil || s.Resolution.State == v1alpha1.ResolutionAccepted ||
+		s.Resolution.State == v1alpha1.ResolutionCommitted && r.State == v1alpha1.ResolutionReverted {
 		s.Resolution = r.DeepCopy()
 	}
 	if s.Phase != v1alpha1.PhaseClosed {

@@ -58,6 +58,13 @@ func patchStatus(ctx context.Context, store Store, name string, known *v1alpha1.
 	return rec, nil
 }
 
+// ChangeStatus changes the status of a record for a loop of the reporter, as
+// everything here does: change may be called again, on what somebody else has written
+// meanwhile, and says whether there is anything to write. What it wrote is returned.
+func ChangeStatus(ctx context.Context, store Store, name string, change func(*v1alpha1.ChangeRecord) bool) (*v1alpha1.ChangeRecord, error) {
+	return patchStatus(ctx, store, name, nil, change)
+}
+
 // apply writes a replica's share into a status. base is what the replica had
 // counted before; it is returned so that the next share counts on from there
 // whatever became of this write.

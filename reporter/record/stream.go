@@ -27,6 +27,9 @@ type Stream struct {
 	Changed func(*v1alpha1.ChangeRecord)
 	// Deleted is told of a record that is gone. Left out: nobody asks.
 	Deleted func(*v1alpha1.ChangeRecord)
+	// Listing is told each time before a list begins: whoever keeps something of each
+	// record drops, once Listed, what this list did not tell of. Left out: nobody asks.
+	Listing func()
 	// Listed is told each time when a list was complete. Left out: nobody asks.
 	Listed func()
 }
@@ -80,6 +83,9 @@ func (s *Stream) once(ctx context.Context) error {
 // list reads page by page, and gives the version of the first page: what changed
 // while the others were read is told again.
 func (s *Stream) list(ctx context.Context) (version string, err error) {
+	if s.Listing != nil {
+		s.Listing()
+	}
 	next := ""
 	for {
 		var page v1alpha1.ChangeRecordList

@@ -10,9 +10,10 @@ func Waits(rec *v1alpha1.ChangeRecord) bool {
 	return mustBeReviewed(rec) && !Reviewed(rec) && rec.Status.Phase != v1alpha1.PhaseClosed
 }
 
-// Reviewed says that there is a verdict.
+// Reviewed says that there is a verdict. The gate signs each: one without a name was
+// written while nobody asked the gate, and counts for nothing.
 func Reviewed(rec *v1alpha1.ChangeRecord) bool {
-	return rec.Status.Review != nil && rec.Status.Review.Verdict != ""
+	return rec.Status.Review != nil && rec.Status.Review.Verdict != "" && rec.Status.Review.Reviewer != ""
 }
 
 func mustBeReviewed(rec *v1alpha1.ChangeRecord) bool {
@@ -24,3 +25,7 @@ func mustBeReviewed(rec *v1alpha1.ChangeRecord) bool {
 	}
 	return false
 }
+
+// LeavesTrace says that the record is of a write that can be read back at all: what was
+// asked of a connect, an eviction or a token is gone once it is answered.
+func LeavesTrace(rec *v1alpha1.ChangeRecord) bool { return leavesTrace(rec.Spec.Request) }

@@ -39,6 +39,11 @@ func kindOf(o client.Object) string {
 	return "ValidatingWebhookConfiguration"
 }
 
+// Differences lists what of ours is not in live as it should be, in words; none
+// where it is, or where only what a platform is known to rewrite differs. live and
+// want are of one kind, one of the two that [Compile] makes.
+func Differences(live, want client.Object) []string { return differences(live, want) }
+
 // differences lists what of ours is not in live as it should be. Labels and
 // annotations of others, and what platforms are known to add, are theirs.
 func differences(live, want client.Object) []string {

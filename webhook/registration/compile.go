@@ -133,12 +133,13 @@ func (o *Options) builtIn(name, path string, policies []*policy.Policy) admissio
 	return w
 }
 
-// ownLetThrough: a component writes what it owns.
+// ownLetThrough: a component writes what it owns. A canary is asked about: its
+// answer is what the reporter is after.
 func ownLetThrough(o *Options) string {
 	i := &o.Install
 	return anyOf(
 		allOf(isOwn(i.Webhook, i.Applier, i.Reporter)(i.Namespace), anyOf(
-			"("+celGroup+" == "+quote(v1alpha1.Group)+")",
+			allOf("("+celGroup+" == "+quote(v1alpha1.Group)+")", not(canary())),
 			allOf("("+celNamespace+" == "+quote(i.Namespace)+")", isKind("", "secrets")),
 		)),
 	)

@@ -61,6 +61,12 @@ func builtIn(o *Options) string {
 	)
 }
 
+// canary is the question whether the gate denies.
+func canary() string {
+	return allOf(isKind(v1alpha1.Group, "changerecords"), "("+celOperation+` == "CREATE")`, "("+celSub+` == "")`,
+		named(is(policy.Canaries()...)))
+}
+
 // credentials are the kinds by which one can become somebody whom a policy lets
 // through: asked about whatever the policies match, as policy.Decide judges them.
 func credentials(o *Options, policies []*policy.Policy) string {

@@ -85,6 +85,8 @@ func (g *generator) sample() sample {
 	}
 	r.Name = pick(g, "web", "web-0", "gitlatch", "gitlatch-webhook", "gitlatch:reader", "changerecords.gitlatch.dev", "widgets.example.com", "prod", "gitlatch-system")
 	switch {
+	case t.resource == "changerecords" && g.IntN(2) == 0:
+		r.Name = pick(g, policy.Canaries()...)
 	case t.resource == "namespaces":
 		r.Name = pick(g, "prod", "dev", "kube-system", "gitlatch-system", "flux-system", "kube-node-lease")
 		r.Namespace = r.Name

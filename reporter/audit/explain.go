@@ -1,0 +1,91 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/reporter/record"
+)
+
+// Known are the records by which requests in a log were known of. The log says who made
+// each, so a record explains it only where it says the same: what is merely indicated,
+// as a drift that was come upon, leaves the question who it was open.
+type Known struct {
+	answers map[record.Place][]answer
+	n       int
+}
+
+// answer is what is kept of a record.
+type answer struct {
+	name, user, operation, subresource string
+	uid                                types.UID // of the request
+	bypass                             bool
+	first, last                        time.Time
+}
+
+// ReadKnown reads the records since a time; the zero value is all of them.
+func ReadKnown(ctx context.Context, reader client.Reader, since time.Time) (*Known, error) {
+	k := &Known{answers: map[record.Place][]answer{}}
+	if !since.IsZero() {
+		since = since.Add(-agreeing)
+	}
+	for _, outcome := range explaining() {
+		if err := record.Each(ctx, reader, record.Filter{Outcome: outcome, Since: since}, k.add); err != nil {
+			return nil, fmt.Errorf("reading what records explain: %w", err)
+		}
+	}
+	if k.n >= mostRecords {
+		return nil, fmt.Errorf("reading what records explain: there are more than %d: ask about a shorter time", mostRecords)
+	}
+	return k, nil
+}
+
+func (k *Known) add(rec *v1alpha1.ChangeRecord) {
+	r := &rec.Spec.Request
+	place, ok := record.PlaceOf(rec)
+	if !ok || rec.Spec.Confidence != v1alpha1.ConfidenceProven || record.PhaseOf(rec) == v1alpha1.PhaseNotPersisted || k.n >= mostRecords {
+		return
+	}
+	k.n++
+	k.answers[place] = append(k.answers[place], answer{
+		name: rec.Name, user: strings.Clone(rec.Spec.Requester.Username), operation: r.Operation, subresource: r.Subresource, uid: r.UID,
+		bypass: rec.Spec.Evidence == v1alpha1.EvidenceAuditLog, first: record.Seen(rec), last: record.LastSeen(rec),
+	})
+}
+
+// explain adds the records that account for a finding. named is the one that the gate
+// named in the log.
+func (k *Known) explain(f *Finding, named string) {
+	if named != "" {
+		f.Records = append(f.Records, named)
+	}
+	if k == nil {
+		return
+	}
+	r := &f.Request
+	for _, a := range k.answers[(record.Place{Group: r.Group, Resource: r.Resource, Namespace: r.Namespace, Name: r.Name})] {
+		if a.explains(f) {
+			f.Records = append(f.Records, a.name)
+		}
+	}
+	slices.Sort(f.Records)
+	f.Records = slices.Compact(f.Records)
+}
+
+func (a *answer) explains(f *Finding) bool {
+	r := &f.Request
+	if a.bypass { // the same request in the same log
+		return a.uid == r.UID
+	}
+	// What an impersonator did is known to the gate under the name that they took.
+	return f.Reason != v1alpha1.ReasonImpersonation &&
+		a.user == f.Requester.Username && a.operation == r.Operation && a.subresource == r.Subresource &&
+		!f.At.Before(a.first.Add(-agreeing)) && !f.At.After(a.last.Add(agreeing))
+}
