@@ -23,7 +23,7 @@ func run(ctx context.Context, args []string, env func(string) string, stdout, st
 	logger := program.NewLogger(stderr, options.Verbosity)
 	speak(logger)
 	ctx = log.IntoContext(ctx, logger)
-	parts, err := assemble(ctx, options, logger)
+	parts, err := assemble(ctx, options, logger, stdout)
 	if err != nil {
 		return program.Explain(err)
 	}

@@ -7,11 +7,8 @@ import (
 	"io"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
-
+	"github.com/gitlatch/gitlatch/cmd/internal/gate"
 	"github.com/gitlatch/gitlatch/cmd/internal/program"
-	"github.com/gitlatch/gitlatch/policy"
-	"github.com/gitlatch/gitlatch/webhook/registration"
 )
 
 // Options are what can be set. The defaults are those of manifests/default.
@@ -25,19 +22,8 @@ type Options struct {
 	MetricsAddress, ProbeAddress string
 	// Namespace that Gitlatch runs in.
 	Namespace string
-	// Service is the name of the Service in front of the webhook, in Namespace.
-	Service string
-	// ServicePort of it.
-	ServicePort int
-	// URL reaches the webhook instead of the Service, as https://host:port, for a
-	// control plane outside the cluster. Left out: the Service.
-	URL string
-	// FailurePolicy is what the API server does when the webhook can't be asked:
-	// Ignore or Fail.
-	FailurePolicy string
-	// WebhookAccount, ApplierAccount and ReporterAccount are the service accounts of
-	// Gitlatch's parts, in Namespace.
-	WebhookAccount, ApplierAccount, ReporterAccount string
+	// Gate is where it is reached, and which accounts are Gitlatch's.
+	Gate gate.Options
 	// CertFile, KeyFile and CAFile hold the serving certificate. Left out: it is
 	// issued from an authority in the Secret CASecret, which the replicas share.
 	CertFile, KeyFile, CAFile, CASecret string
@@ -61,13 +47,7 @@ func parseOptions(args []string, env func(string) string, help io.Writer) (*Opti
 	f.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "`host:port` to serve metrics on; 0: none")
 	f.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "`host:port` to serve /healthz and /readyz on; 0: none")
 	f.StringVar(&o.Namespace, "namespace", cmp.Or(env("POD_NAMESPACE"), "gitlatch-system"), "`namespace` that Gitlatch runs in")
-	f.StringVar(&o.Service, "service", "gitlatch-webhook", "`name` of the Service in front of the webhook")
-	f.IntVar(&o.ServicePort, "service-port", 443, "`port` of the Service")
-	f.StringVar(&o.URL, "webhook-url", "", "https://host:port that the API server reaches the webhook under, instead of the Service")
-	f.StringVar(&o.FailurePolicy, "failure-policy", "Ignore", "what the API server does when the webhook can't be asked: Ignore or Fail")
-	f.StringVar(&o.WebhookAccount, "webhook-account", "gitlatch-webhook", "service `account` of the webhook")
-	f.StringVar(&o.ApplierAccount, "applier-account", "gitlatch-applier", "service `account` of the applier")
-	f.StringVar(&o.ReporterAccount, "reporter-account", "gitlatch-reporter", "service `account` of the reporter")
+	o.Gate.Bind(f)
 	f.StringVar(&o.CertFile, "tls-cert-file", "", "serving certificate, PEM; left out: one is issued")
 	f.StringVar(&o.KeyFile, "tls-key-file", "", "key of the serving certificate, PEM")
 	f.StringVar(&o.CAFile, "tls-ca-file", "", "authorities to register with it, PEM; left out: somebody else injects them")
@@ -89,11 +69,7 @@ func (o *Options) Validate() error {
 		program.CheckAddress("--metrics-bind-address", o.MetricsAddress, "0"),
 		program.CheckAddress("--health-probe-bind-address", o.ProbeAddress, "0"),
 		program.CheckName("--namespace", o.Namespace),
-		program.CheckName("--service", o.Service),
 		program.CheckName("--ca-secret", o.CASecret),
-		program.CheckName("--webhook-account", o.WebhookAccount),
-		program.CheckName("--applier-account", o.ApplierAccount),
-		program.CheckName("--reporter-account", o.ReporterAccount),
 		program.CheckVerbosity(o.Verbosity),
 	)
 	if err != nil {
@@ -108,28 +84,6 @@ func (o *Options) Validate() error {
 		return errors.New("--replica: must not be empty")
 	case o.Drain < 0 || o.Drain > time.Minute:
 		return fmt.Errorf("--drain %s: must be between 0 and 1m", o.Drain)
-	case o.ServicePort < 1 || o.ServicePort > 65535:
-		return fmt.Errorf("--service-port %d: must be between 1 and 65535", o.ServicePort)
 	}
-	r := o.registration()
-	if err := r.Validate(); err != nil {
-		return fmt.Errorf("--webhook-url, --service and --failure-policy: %w", err)
-	}
-	return nil
-}
-
-func (o *Options) install() policy.Installation {
-	return policy.Installation{
-		Namespace: o.Namespace, Webhook: o.WebhookAccount, Applier: o.ApplierAccount, Reporter: o.ReporterAccount,
-	}
-}
-
-func (o *Options) registration() registration.Options {
-	r := registration.Options{
-		Install: o.install(), URL: o.URL, FailurePolicy: admissionv1.FailurePolicyType(o.FailurePolicy),
-	}
-	if o.URL == "" {
-		r.Service = &registration.Service{Namespace: o.Namespace, Name: o.Service, Port: int32(o.ServicePort)}
-	}
-	return r
+	return o.Gate.Validate(o.Namespace)
 }

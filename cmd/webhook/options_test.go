@@ -27,7 +27,7 @@ func TestDefaultsAreValid(t *testing.T) {
 	if err := o.Validate(); err != nil {
 		t.Errorf("Validate() = %v", err)
 	}
-	if o.Replica != "gitlatch-webhook-0" || o.Namespace != "gitlatch-system" || o.FailurePolicy != "Ignore" {
+	if o.Replica != "gitlatch-webhook-0" || o.Namespace != "gitlatch-system" || o.Gate.FailurePolicy != "Ignore" {
 		t.Errorf("options %+v, want those of the pod", o)
 	}
 }

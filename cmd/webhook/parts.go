@@ -119,9 +119,9 @@ func (p *parts) makeCertificates(context.Context) (err error) {
 
 // dnsNames are what the API server may call the webhook.
 func dnsNames(o *Options) []string {
-	service := o.Service + "." + o.Namespace
+	service := o.Gate.Service + "." + o.Namespace
 	names := []string{service + ".svc", service + ".svc.cluster.local", service}
-	if u, err := url.Parse(o.URL); err == nil && u.Hostname() != "" {
+	if u, err := url.Parse(o.Gate.URL); err == nil && u.Hostname() != "" {
 		names = append(names, u.Hostname())
 	}
 	return names
@@ -216,7 +216,7 @@ func (p *parts) makeServer(context.Context) error {
 	mux := http.NewServeMux()
 	for path, final := range map[string]bool{registration.GatePath: false, registration.FinalPath: true} {
 		mux.Handle(path, &webhook.Handler{
-			Final: final, Install: p.options.install(),
+			Final: final, Install: p.options.Gate.Install(p.options.Namespace),
 			Policies: p.policies, Lookups: lookups, Grants: p.grants, Recorder: p.writer,
 			Memory: memory, Budget: budget, Metrics: m, Log: p.log.WithName("gate"),
 		})
@@ -227,7 +227,7 @@ func (p *parts) makeServer(context.Context) error {
 
 func (p *parts) makeRegistration(context.Context) error {
 	r := &registration.Reconciler{
-		Client: p.manager.GetClient(), Live: p.direct, Options: p.options.registration(),
+		Client: p.manager.GetClient(), Live: p.direct, Options: p.options.Gate.Registration(p.options.Namespace),
 		Bundle: p.source.Bundle, Changed: p.source.Changed(), Ready: p.ready,
 		Tamperer: &tampers{recorder: p.writer, log: p.log.WithName("registration")},
 		Metrics:  registration.NewMetrics(metrics.Registry),

@@ -17,7 +17,8 @@ type Gitlatch struct {
 	replicas []*replica
 	applier  *Applier
 	reporter *Reporter
-	proxy    *proxy // nil with one replica
+	proxy    *proxy   // nil with one replica
+	front    []string // flags that say how the gate is reached
 	sync     *cluster.Identity
 }
 

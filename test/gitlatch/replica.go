@@ -12,20 +12,24 @@ type replica struct {
 }
 
 // flags are the webhook's.
-func (g *Gitlatch) flags(r *replica, frontPort int) []string {
+func (g *Gitlatch) flags(r *replica) []string {
 	flags := append(r.member.flags(),
 		"--listen="+address(r.port),
 		"--drain=0s", // no endpoints have to go elsewhere; a test of the drain sets it
 	)
+	return append(append(flags, g.front...), g.options.Flags...)
+}
+
+// reached are the flags that say how the API server reaches the gate. The reporter has them too.
+func (g *Gitlatch) reached(frontPort int) []string {
+	flags := []string{"--webhook-url=https://localhost:" + strconv.Itoa(frontPort)}
 	if g.options.Service {
-		flags = append(flags, "--service-port="+strconv.Itoa(frontPort))
-	} else {
-		flags = append(flags, "--webhook-url=https://localhost:"+strconv.Itoa(frontPort))
+		flags = []string{"--service-port=" + strconv.Itoa(frontPort)}
 	}
 	if g.options.FailurePolicy != "" {
 		flags = append(flags, "--failure-policy="+g.options.FailurePolicy)
 	}
-	return append(flags, g.options.Flags...)
+	return flags
 }
 
 // startWebhook readies the ports and the proxy, and starts all replicas.
@@ -45,8 +49,9 @@ func (g *Gitlatch) startWebhook(ctx context.Context) error {
 		}
 		frontPort = g.proxy.port()
 	}
+	g.front = g.reached(frontPort)
 	for _, r := range g.replicas {
-		r.command.Path, r.command.Args = g.options.Binary, g.flags(r, frontPort)
+		r.command.Path, r.command.Args = g.options.Binary, g.flags(r)
 	}
 	for i := range g.replicas {
 		if err := g.Start(ctx, i); err != nil {

@@ -14,6 +14,6 @@ func (g *Gitlatch) startReporter(ctx context.Context) error {
 		return err
 	}
 	r.command.Path = g.options.ReporterBinary
-	r.command.Args = append(r.flags(), g.options.ReporterFlags...)
+	r.command.Args = append(append(r.flags(), g.front...), g.options.ReporterFlags...)
 	return r.Start(ctx)
 }
