@@ -42,6 +42,14 @@ func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
 			rule("*", []string{"*"}, []string{"get", "list", "watch", "create", "patch", "delete"}),
 			rule("rbac.authorization.k8s.io", []string{"roles", "clusterroles"}, []string{"escalate", "bind"}),
 		},
+		"gitlatch-reporter": { // no impersonate, no breakglass, no secrets by name; see the file
+			rule("gitlatch.dev", []string{"changerecords"}, []string{"get", "list", "watch", "create", "patch", "delete"}),
+			rule("gitlatch.dev", []string{"changerecords/status"}, []string{"patch"}),
+			rule("gitlatch.dev", []string{"changepolicies"}, read),
+			rule("admissionregistration.k8s.io", registrations, []string{"watch"}),
+			rule("events.k8s.io", []string{"events"}, []string{"create"}),
+			rule("*", []string{"*"}, []string{"get", "list"}),
+		},
 		"gitlatch-viewer":   {rule("gitlatch.dev", []string{"changepolicies", "changerecords", "gitsyncs"}, read)},
 		"gitlatch-operator": {rule("gitlatch.dev", []string{"gitsyncs"}, []string{"get", "list", "watch", "patch"})},
 		"gitlatch-reviewer": {
@@ -68,6 +76,12 @@ func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
 			rule("coordination.k8s.io", []string{"leases"}, []string{"get", "update"}, "gitlatch-webhook"),
 			rule("coordination.k8s.io", []string{"leases"}, []string{"create"}),
 			rule("", []string{"events"}, []string{"create", "patch"}),
+		},
+		"gitlatch-reporter": {
+			rule("coordination.k8s.io", []string{"leases"}, []string{"get", "update"}, "gitlatch-reporter"),
+			rule("coordination.k8s.io", []string{"leases"}, []string{"create"}),
+			rule("", []string{"configmaps"}, []string{"patch"}, "gitlatch-reporter"),
+			rule("", []string{"configmaps"}, []string{"create"}),
 		},
 		"gitlatch-applier": {
 			rule("coordination.k8s.io", []string{"leases"}, []string{"get", "update"}, "gitlatch-applier"),
