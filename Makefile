@@ -28,7 +28,7 @@ help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: ## Watch commits reach a real API server, hand-made changes refused or pulled back, and an emergency on the record.
+demo: ## Watch commits reach a real API server, hand-made changes refused or pulled back, an emergency reviewed, and what went around the gate found.
 	@$(GO) run ./test/demo
 
 .PHONY: up

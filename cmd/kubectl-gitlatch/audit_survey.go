@@ -115,7 +115,8 @@ func (a *auditing) surveyFields(ctx context.Context, reader client.Client, polic
 		return err
 	}
 	config = rest.CopyConfig(config)
-	config.QPS = -1 // the API server has fair queues
+	config.QPS = -1                           // the API server has fair queues
+	config.WarningHandler = rest.NoWarnings{} // every kind is read, those that are deprecated too
 	objects, err := metadata.NewForConfig(config)
 	if err != nil {
 		return badInput(fmt.Errorf("preparing a client: %w", err))

@@ -14,17 +14,31 @@ import (
 )
 
 // sheet prints labelled lines, and leaves out those of which nothing is known.
-type sheet struct{ strings.Builder }
+type sheet struct {
+	strings.Builder
+	facts []fact // the same, for a page
+}
+
+// fact is a labelled line.
+type fact struct{ Name, Text string }
 
 func (s *sheet) row(label, text string) {
 	if text != "" {
 		fmt.Fprintf(s, "%-12s%s\n", label+":", line(text))
+		s.facts = append(s.facts, fact{label, line(text)})
 	}
 }
 
 // printRecord prints a record for people.
 func printRecord(out io.Writer, record *v1alpha1.ChangeRecord, now time.Time) error {
 	s := &sheet{}
+	describeRecord(s, record, now)
+	describeChanges(s, &record.Spec)
+	_, err := io.WriteString(out, s.String())
+	return err
+}
+
+func describeRecord(s *sheet, record *v1alpha1.ChangeRecord, now time.Time) {
 	spec := &record.Spec
 	s.row("Name", record.Name)
 	s.row("Outcome", string(spec.Outcome))
@@ -43,9 +57,6 @@ func printRecord(out io.Writer, record *v1alpha1.ChangeRecord, now time.Time) er
 	s.row("Evidence", join(string(spec.Evidence), string(spec.Confidence)))
 	describeWindow(s, record, now)
 	describeEnd(s, record)
-	describeChanges(s, spec)
-	_, err := io.WriteString(out, s.String())
-	return err
 }
 
 func describeWindow(s *sheet, record *v1alpha1.ChangeRecord, now time.Time) {

@@ -15,11 +15,15 @@ func newRoot(streams genericiooptions.IOStreams, now func() time.Time) *cobra.Co
 		Short: "Git is the only path to change the cluster: see, review and break the latch",
 		Long: `Gitlatch makes git the only path to change a Kubernetes cluster.
 
-This plugin shows the records of changes that were tried around git, breaks
-glass in an emergency, and replays an audit log to tell what a policy would
-have denied. It acts with your own rights.
+This plugin shows the records of changes that were tried around git and has
+them reviewed, tells which commit made an object what it is, finds what went
+around the gate and who still could, breaks glass in an emergency, and replays
+an audit log to tell what a policy would have denied. It acts with your own
+rights.
 ` + exitCodes,
-		Example: `  kubectl gitlatch records list --since 1h
+		Example: `  kubectl gitlatch status
+  kubectl gitlatch review
+  kubectl gitlatch why deployment/web -n prod
   kubectl gitlatch break-glass deployment/web -n prod --reason "INC-42: db failover" --for 30m
   kubectl gitlatch policy test -f policy.yaml --audit-log audit.log --mode Enforce`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl gitlatch"},
@@ -47,6 +51,7 @@ have denied. It acts with your own rights.
 		newAccess(server, streams),
 		newAudit(server, streams, now),
 		newStatus(server, streams, now),
+		newWeb(server, streams, now),
 		newVersion(streams),
 	)
 	return root

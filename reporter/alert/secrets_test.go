@@ -33,6 +33,11 @@ func TestNoErrorShowsASecret(t *testing.T) {
 		http.Error(w, "you sent "+r.URL.Path+" "+r.Header.Get("Authorization")+" "+r.Header.Get("X-Key"), http.StatusForbidden)
 	}))
 	t.Cleanup(echo.Close)
+	parts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		http.Error(w, "invalid "+r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]+" or "+token+" or "+r.URL.Query().Get("key"), http.StatusForbidden)
+	}))
+	t.Cleanup(parts.Close)
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
 		if err == nil {
@@ -44,6 +49,7 @@ func TestNoErrorShowsASecret(t *testing.T) {
 	closed.Close()
 	for name, tc := range map[string]struct{ address, want string }{
 		"it repeats what it was sent": {echo.URL + path, "the receiver answered 403 Forbidden: you sent *** Bearer *** ***"},
+		"it repeats a part of each":   {parts.URL + path + "?key=a%26querysecret", "the receiver answered 403 Forbidden: invalid *** or *** or ***"},
 		"it closes the connection":    {broken.URL + path, "reaching the receiver: EOF"},
 		"nobody listens":              {closed.URL + path, "reaching the receiver: dial tcp "},
 		"it is no address":            {"ht tp://host" + path, "reading the address: this is not a URL"},

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +104,7 @@ func open(r *Receiver) (*opened, error) {
 		return nil, fmt.Errorf("reading the address: %w", err)
 	}
 	o.hide(address, o.url.RequestURI(), o.url.Path, o.url.RawQuery)
+	o.hide(pieces(o.url)...)
 	if r.Type == Alertmanager && !strings.HasSuffix(o.url.Path, "/api/v2/alerts") {
 		o.url = o.url.JoinPath("api/v2/alerts")
 	}
@@ -114,6 +116,7 @@ func open(r *Receiver) (*opened, error) {
 			}
 		}
 		o.hide(value)
+		o.hide(long(strings.Fields(value))...) // the token of "Bearer token", alone
 		if !headerValue(value) {
 			return nil, fmt.Errorf("reading the header %s: it has more than one line", h.Name)
 		}
@@ -131,6 +134,29 @@ func open(r *Receiver) (*opened, error) {
 	}
 	o.tls, err = tlsConfig(r)
 	return o, err
+}
+
+// pieces of an address that may be the secret of it, each by itself: a receiver may
+// quote just that.
+func pieces(u *url.URL) []string {
+	all := strings.FieldsFunc(u.EscapedPath()+"/"+u.Path, func(r rune) bool { return r == '/' })
+	for _, pair := range strings.Split(u.RawQuery, "&") {
+		_, value, _ := strings.Cut(pair, "=")
+		all = append(all, value)
+	}
+	for _, values := range u.Query() {
+		all = append(all, values...)
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		all = append(all, u.User.Username(), password)
+	}
+	return long(all)
+}
+
+// long leaves out what is too short for a secret, and would mask words of every answer.
+func long(all []string) []string {
+	return slices.DeleteFunc(all, func(s string) bool { return len(s) < 8 })
 }
 
 func tlsConfig(r *Receiver) (*tls.Config, error) {

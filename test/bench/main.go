@@ -9,9 +9,10 @@
 //	applier  first syncs of 1,000 and 5,000 objects against a bare client, the same commit again, one object changed,
 //	         drift, memory, and a cluster recreated
 //	history  a long history, cloned, walked and kept
-//	why      the commit that last changed an object, on that history
 //	why      the commit that last changed an object, by the benchmarks of package applier/history
 //	bypass   the bypass review: 5,000 and 20,000 objects, and 1 GiB of audit log
+//	flood    10,000 denials in a minute: what is on record, and what others feel of it
+//	records  50,000 records listed, filtered and summed up by the plugin
 //
 // Two control planes run side by side for the writes, the same but for Gitlatch, and each write goes to one and then
 // to the other. So what a busy machine does to one it does to the other, and their ratio holds where the figures don't.
@@ -35,6 +36,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 func main() {
@@ -70,7 +72,17 @@ func sections() []section {
 		{"history", history},
 		{"why", why},
 		{"bypass", bypassReview},
+		{"flood", flood},
+		{"records", manyRecords},
 	}
+}
+
+func names() []string {
+	var all []string
+	for _, s := range sections() {
+		all = append(all, s.name)
+	}
+	return all
 }
 
 func run(args []string, out, progress io.Writer) error {
@@ -79,6 +91,7 @@ func run(args []string, out, progress io.Writer) error {
 		return err
 	}
 	klog.SetLogger(logr.Discard()) // what a client has to say is no figure
+	logf.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	began, load := time.Now(), loadAverage()
@@ -120,7 +133,7 @@ func parse(args []string) (*options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&o.output, "o", "table", "output: table or json")
 	f.BoolVar(&o.strict, "strict", false, "exit with 1 when a target is missed")
-	f.StringVar(&only, "only", "", "measure these sections only, by comma: judge, handler, binary, writes, memory, why")
+	f.StringVar(&only, "only", "", "measure these sections only, by comma: "+strings.Join(names(), ", "))
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}

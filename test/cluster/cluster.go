@@ -149,5 +149,9 @@ func (c *Cluster) Dir() string { return c.dir }
 // URL returns the API server's address, "https://127.0.0.1:port". It stays the same when the server is restarted.
 func (c *Cluster) URL() string { return "https://" + c.apiPort.address() }
 
+// EtcdURL returns the address of etcd, which asks nobody who they are: for tests that need what no API server would
+// store, such as an object that is older than the cluster.
+func (c *Cluster) EtcdURL() string { return "http://" + c.etcdPort.address() }
+
 // Assets returns the programs that the cluster runs.
 func (c *Cluster) Assets() Assets { return c.options.Assets }

@@ -36,9 +36,17 @@ spec:
     reasonPattern: '^(INC|OPS)-[0-9]+: .{10,}'
 `
 
-// files are those of the first commit: the policy, and the shop with one object in each.
+// reviewers says who reviews.
+const reviewers = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: reviewers}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gitlatch-reviewer}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: reviewers}]
+`
+
+// files are those of the first commit: the policy, who reviews, and the shop with one object in each.
 func files() map[string]string {
-	all := map[string]string{folder + "policy.yaml": policy}
+	all := map[string]string{folder + "policy.yaml": policy, folder + "reviewers.yaml": reviewers}
 	for _, object := range strings.Split(gitlatch.Shop(), "---\n") {
 		_, kind, _ := strings.Cut(object, "kind: ")
 		kind, _, _ = strings.Cut(kind, "\n")

@@ -61,6 +61,7 @@ type demo struct {
 	gitlatch *gitlatch.Gitlatch
 	repo     *gitserver.Repo
 	twin     *twin
+	channel  *channel
 	commits  map[string]string         // by what they are called here
 	before   map[string]map[string]any // what was carried before the second one
 	seen     []sight
@@ -71,7 +72,7 @@ func (d *demo) start(ctx context.Context, assets cluster.Assets) error {
 	d.out.title("Starting a Kubernetes control plane with Gitlatch")
 	bin := filepath.Join(d.dir, "bin")
 	d.out.say("building Gitlatch's commands")
-	if err := gitlatch.Build(ctx, bin, "webhook", "applier", "kubectl-gitlatch"); err != nil {
+	if err := gitlatch.Build(ctx, bin, "webhook", "applier", "reporter", "kubectl-gitlatch"); err != nil {
 		return err
 	}
 	if err := os.Symlink(assets.Kubectl, filepath.Join(bin, "kubectl")); err != nil {
@@ -87,11 +88,21 @@ func (d *demo) start(ctx context.Context, assets cluster.Assets) error {
 	if err != nil {
 		return err
 	}
-	d.gitlatch, err = gitlatch.Install(ctx, d.cluster, d.installation(2, indented{d.out}))
+	if d.channel, err = openChannel(); err != nil {
+		return err
+	}
+	receivers, err := d.receivers()
+	if err != nil {
+		return err
+	}
+	options := d.installation(2, indented{d.out})
+	options.Reporter, options.ReporterBinary = true, filepath.Join(bin, "reporter")
+	options.ReporterFlags = []string{"--receivers=" + receivers, "--heartbeat-interval=" + heartbeat.String()}
+	d.gitlatch, err = gitlatch.Install(ctx, d.cluster, options)
 	return err
 }
 
-// installation is how Gitlatch is installed here, on each cluster.
+// installation is how Gitlatch is installed here, on each cluster. The first one has the reporter, too.
 func (d *demo) installation(replicas int, progress io.Writer) gitlatch.Options {
 	bin := filepath.Join(d.dir, "bin")
 	return gitlatch.Options{
@@ -110,6 +121,9 @@ func (d *demo) stop() error {
 	}
 	if d.cluster != nil {
 		errs = append(errs, d.cluster.Stop())
+	}
+	if d.channel != nil {
+		errs = append(errs, d.channel.close())
 	}
 	return errors.Join(errs...)
 }

@@ -23,13 +23,16 @@ func (d *demo) play(ctx context.Context) error {
 	for _, act := range []func(context.Context) error{
 		d.gitSyncs,
 		d.alicesAfternoon,
+		d.whoIsTold,
 		d.pipelineToo,
 		d.emergency,
+		d.secondPerson,
 		d.gateIsDown,
 		d.whatIsOnRecord,
 		d.gitGoesOn,
 		d.rollback,
 		d.why,
+		d.howItStands,
 		d.recreated,
 	} {
 		if err := act(ctx); err != nil {
@@ -134,26 +137,6 @@ func (d *demo) emergency(ctx context.Context) error {
 	answer, err = d.kubectl(ctx, "oncall", scale...)
 	d.saw("after it, oncall is denied again", denied(answer, err, "oncall"))
 	return nil
-}
-
-// gateIsDown: where nobody is asked, the applier is what is left.
-func (d *demo) gateIsDown(ctx context.Context) error {
-	d.out.title("What if the gate is down? Both its replicas are killed, and the API server asks nobody")
-	for i := range d.gitlatch.Replicas() {
-		d.out.command("root", []string{"kill", "-9", fmt.Sprint(d.gitlatch.PID(i))})
-		d.gitlatch.Kill(i)
-	}
-	_, err := d.kubectl(ctx, "alice", "-n", "shop", "patch", "configmap/web", "--type=merge", "--patch", `{"data":{"timeout":"5s"}}`)
-	d.saw("with the gate down, alice's edit goes through", err)
-	d.saw("and the applier pulls it back within seconds", d.pulledBack(ctx, time.Now(), "timeout 30s", d.unchanged))
-	for i := range d.gitlatch.Replicas() {
-		if err := d.gitlatch.Start(ctx, i); err != nil {
-			return err
-		}
-	}
-	d.out.say("")
-	d.out.say("(the gate is started again)")
-	return d.gitlatch.WaitAnswering(ctx)
 }
 
 // gitGoesOn: none of this stood in git's way.

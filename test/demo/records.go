@@ -15,7 +15,6 @@ import (
 // whatIsOnRecord: who did what is known, and stays so.
 func (d *demo) whatIsOnRecord(ctx context.Context) error {
 	d.out.title("What is on record")
-	d.saw("the break-glass ends as Reverted", d.ended(ctx))
 	_, err := d.kubectl(ctx, "bob", "gitlatch", "records", "list")
 	d.saw("the records are listed", err)
 

@@ -41,6 +41,7 @@ func commands() error {
 			{"kubectl-gitlatch", "break-glass", "--help"},
 			{"kubectl-gitlatch", "why", "--help"},
 			{"kubectl-gitlatch", "policy", "test", "--help"},
+			{"kubectl-gitlatch", "web", "--help"},
 			{"kubectl-gitlatch", "version", "--help"},
 		}},
 	} {

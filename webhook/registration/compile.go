@@ -141,6 +141,7 @@ func ownLetThrough(o *Options) string {
 		allOf(isOwn(i.Webhook, i.Applier, i.Reporter)(i.Namespace), anyOf(
 			allOf("("+celGroup+" == "+quote(v1alpha1.Group)+")", not(canary())),
 			allOf("("+celNamespace+" == "+quote(i.Namespace)+")", isKind("", "secrets")),
+			allOf("("+celNamespace+" == "+quote(i.Namespace)+")", isKind("", "configmaps"), named(startsWith(Name+"-"))),
 		)),
 	)
 }
