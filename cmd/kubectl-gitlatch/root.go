@@ -47,6 +47,8 @@ rights.
 		newSuspend(server, streams),
 		newResume(server, streams),
 		newArchive(server, streams),
+		newOff(server, streams),
+		newOn(server, streams),
 		newPolicy(streams),
 		newAccess(server, streams),
 		newAudit(server, streams, now),

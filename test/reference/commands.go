@@ -39,6 +39,8 @@ func commands() error {
 			{"kubectl-gitlatch", "status", "--help"},
 			{"kubectl-gitlatch", "archive", "verify", "--help"},
 			{"kubectl-gitlatch", "break-glass", "--help"},
+			{"kubectl-gitlatch", "off", "--help"},
+			{"kubectl-gitlatch", "on", "--help"},
 			{"kubectl-gitlatch", "why", "--help"},
 			{"kubectl-gitlatch", "policy", "test", "--help"},
 			{"kubectl-gitlatch", "web", "--help"},
