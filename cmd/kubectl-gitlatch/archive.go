@@ -23,9 +23,11 @@ type archiveVerify struct {
 	logs      bool
 	dsnFile   string
 	headText  string
+	fromText  string
 	namespace string
 	output    string
 	head      archive.Head // of headText
+	from      archive.Head // of fromText
 }
 
 // Values of --head that are no head.
@@ -42,9 +44,13 @@ func newArchiveVerify(server *server, streams genericiooptions.IOStreams) *cobra
 		Long: `Check the hash chain of an archive, and name each place where a line was edited,
 removed, reordered, inserted, or cut off at the end.
 
-Name the files of one archive in their order; "-" is standard input. --logs takes
-the logs of the reporter, where other lines are between. --postgres-dsn-file
-reads the database instead.
+Name all files of one archive in their order; "-" is standard input. --logs takes
+the logs of the reporter, all that there were, where other lines are between.
+--postgres-dsn-file reads the database instead.
+
+An archive begins with seq 1: whose first lines are not there is broken. Where they
+were moved away on purpose, --from says which was the last of them, as verifying
+them said it ("head:").
 
 A chain can't tell by itself that its end was cut off, or that all of it was
 written anew. So the end is compared with what the cluster knows, in ConfigMap
@@ -56,8 +62,11 @@ Exit codes: 0 intact; 1 broken; 2 bad flags, or an archive that can't be read.`,
 		Example: `  # a file on a volume, copied here
   kubectl gitlatch archive verify archive-2025.jsonl archive.jsonl
 
-  # what the reporter wrote to its log
-  kubectl logs -n gitlatch-system deploy/gitlatch-reporter | kubectl gitlatch archive verify - --logs
+  # the earlier file is kept elsewhere, and ended there
+  kubectl gitlatch archive verify archive.jsonl --from 812:9f2c…
+
+  # what the reporter wrote to its log, in this life and the one before
+  kubectl logs -n gitlatch-system deploy/gitlatch-reporter | kubectl gitlatch archive verify before.log - --logs
 
   # a database, compared with a head noted on another day
   kubectl gitlatch archive verify --postgres-dsn-file dsn.txt --head 812:9f2c…`,
@@ -70,9 +79,10 @@ Exit codes: 0 intact; 1 broken; 2 bad flags, or an archive that can't be read.`,
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&v.logs, "logs", false, "the files are logs: pass over other lines, and take the oldest for thrown away")
+	f.BoolVar(&v.logs, "logs", false, "the files are logs: pass over other lines")
 	f.StringVar(&v.dsnFile, "postgres-dsn-file", "", "`file` with the connection string of the database to read")
 	f.StringVar(&v.headText, "head", headCluster, "end that the archive must reach: SEQ:HASH, cluster (ask it), or none")
+	f.StringVar(&v.fromText, "from", "", "last line that was moved away on purpose, SEQ:HASH: the archive must go on from there")
 	f.StringVar(&v.namespace, "gitlatch-namespace", "gitlatch-system", "the namespace that Gitlatch runs in")
 	f.StringVarP(&v.output, "output", "o", "table", "table, json or yaml")
 	completeWith(cmd, "head", headCluster, headNone)
@@ -90,6 +100,13 @@ func (v *archiveVerify) check() error {
 			return fmt.Errorf("--head: %w", err)
 		}
 		v.head = head
+	}
+	if v.fromText != "" {
+		from, err := archive.ParseHead(v.fromText)
+		if err != nil {
+			return fmt.Errorf("--from: %w", err)
+		}
+		v.from = from
 	}
 	switch {
 	case len(v.files) == 0 && v.dsnFile == "":

@@ -24,7 +24,7 @@ const headTimeout = 10 * time.Second
 func (v *archiveVerify) run(ctx context.Context) error {
 	// The head first: the archive may grow meanwhile, and must not end before it.
 	head, unknown := v.knownHead(ctx)
-	verifier := &archive.Verifier{Head: head, Logs: v.logs}
+	verifier := &archive.Verifier{Head: head, From: v.from, Logs: v.logs}
 	read := v.readFiles
 	if v.dsnFile != "" {
 		read = v.readDatabase

@@ -114,9 +114,11 @@ func (p *parts) makeRetention(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("registering the metrics of retention: %w", err)
 	}
+	options := p.options.Retention
+	options.Notifying = p.options.Receivers != ""
 	sink, heads := p.archive()
 	return p.add("the retention", &retention.Loop{
-		Store: p.direct, Sink: sink, Heads: heads, Metrics: m, Clock: clock.RealClock{}, Options: p.options.Retention,
+		Store: p.direct, Sink: sink, Heads: heads, Metrics: m, Clock: clock.RealClock{}, Options: options,
 	})
 }
 

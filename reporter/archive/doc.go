@@ -22,7 +22,8 @@
 // 1 and a prev of zeros, and one wherever the writer can't see the line that it goes
 // on from, such as standard output after a restart, a new file after the old one was
 // moved away, or an end that is not where it was left. Its seq and prev go on from
-// the last line that the cluster knows of, so a stretch that is missing shows.
+// the last line that the cluster knows of, so a stretch that is missing shows: also the
+// first, unless whoever verifies says that it was moved away ([Verifier.From]).
 //
 // A record may stand in several lines: it is archived again when it changed before it
 // was deleted, or when the program ended in between. The uid tells them for one, the

@@ -23,6 +23,9 @@ type File struct {
 	file *os.File
 	size int64 // up to the end of the last whole line
 	last Head
+
+	// shrunk says that lines were cut off under our hands, until that is written down.
+	shrunk bool
 }
 
 // SinkFile is the name of a [File]'s chain.
@@ -35,8 +38,8 @@ func (f *File) Append(_ context.Context, known Head, at time.Time, records []*v1
 		return Appended{}, err
 	}
 	from, because := Meet(f.last, known)
-	if f.size > 0 && f.last.Seq == 0 {
-		because = becauseEnd // its last line can't be read, or was edited
+	if f.size > 0 && f.last.Seq == 0 || f.shrunk {
+		because = becauseEnd // its last line can't be read, was edited, or was cut off
 	}
 	done := Appended{Repaired: repaired, Written: len(records)}
 	c := chain{head: from, at: at}
@@ -54,7 +57,7 @@ func (f *File) Append(_ context.Context, known Head, at time.Time, records []*v1
 	if err := f.write(c.out.Bytes()); err != nil {
 		return Appended{}, fmt.Errorf("archiving to %s: %w", f.Path, err)
 	}
-	f.last, done.Head = c.head, c.head
+	f.last, f.shrunk, done.Head = c.head, false, c.head
 	return done, nil
 }
 
@@ -80,8 +83,11 @@ func (f *File) ready() (repaired string, err error) {
 	if f.file != nil {
 		at, errAt := os.Stat(f.Path)
 		ours, errOurs := f.file.Stat()
-		if errAt == nil && errOurs == nil && os.SameFile(at, ours) && ours.Size() == f.size {
-			return "", nil
+		if errAt == nil && errOurs == nil && os.SameFile(at, ours) {
+			if ours.Size() == f.size {
+				return "", nil
+			}
+			f.shrunk = f.shrunk || ours.Size() < f.size // nobody moves lines away like that
 		}
 		f.forget() // moved away, or somebody wrote to it
 	}

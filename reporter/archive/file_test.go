@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -117,8 +118,77 @@ func TestAFileThatIsMovedAway(t *testing.T) {
 		t.Errorf("both files: %+v", r)
 	}
 	r := verified(t, read(t, path), &done.Head)
-	if want := []string{"the archive begins after seq 3: what was written before is kept elsewhere"}; !r.Intact || !cmp.Equal(want, r.Notes) {
+	if want := []Finding{{What: Removed, File: "a", Line: 1, Seq: 1,
+		Detail: "lines with seq 1 to 3 are missing before it; if they are kept elsewhere, name these files first, or say --from which line it goes on"}}; r.Intact || !cmp.Equal(want, r.Findings) {
 		t.Errorf("the second alone: %+v", r)
+	}
+	moved := verified(t, read(t, path+".1"), nil).Last
+	for name, tc := range map[string]struct {
+		from  Head
+		found []What
+	}{
+		"after the line that it goes on from":    {moved, nil},
+		"after another line with its number":     {Head{Seq: moved.Seq, Hash: done.Head.Hash}, []What{Edited}},
+		"after an earlier line":                  {head, []What{Removed}},
+		"after a later line, which is not there": {Head{Seq: 9, Hash: moved.Hash}, []What{Edited}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := &Verifier{From: tc.from}
+			must(t, v.Read(t.Context(), "a", bytes.NewReader(read(t, path))))
+			var found []What
+			for _, f := range v.Finish().Findings {
+				found = append(found, f.What)
+			}
+			if diff := cmp.Diff(tc.found, found); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAFileThatShrinksUnderItsWriter: nobody moved it away.
+func TestAFileThatShrinksUnderItsWriter(t *testing.T) {
+	for name, lines := range map[string]int{"to nothing": 0, "by a line": 2} {
+		t.Run(name, func(t *testing.T) {
+			path, head := archiveOf(t, 1)
+			f := &File{Path: path}
+			done, err := f.Append(t.Context(), head, noon(), deniedFrom(2, 2))
+			must(t, err)
+			left := strings.Join(strings.SplitAfter(string(read(t, path)), "\n")[:lines], "")
+			must(t, os.Truncate(path, int64(len(left))))
+			done, err = f.Append(t.Context(), done.Head, noon(), deniedFrom(3, 3))
+			must(t, err)
+			if done.Broken == "" || done.Head.Seq != 5 {
+				t.Errorf("Append() = %+v", done)
+			}
+			if r := verified(t, read(t, path), &done.Head); len(r.Findings) != 1 || r.Findings[0].What != Removed {
+				t.Errorf("found %+v", r.Findings)
+			}
+			again, err := f.Append(t.Context(), done.Head, noon(), deniedFrom(4, 4))
+			must(t, err)
+			if again.Broken != "" {
+				t.Errorf("it says so again: %+v", again)
+			}
+		})
+	}
+}
+
+// TestLinesThatSomebodyAdded: what a killed process leaves is taken for the reporter's,
+// and no more than that.
+func TestLinesThatSomebodyAdded(t *testing.T) {
+	for _, added := range []int{maxSurplus, maxSurplus + 1} {
+		path, head := archiveOf(t, 2)
+		c := chain{head: head, at: noon()}
+		must(t, c.records(deniedFrom(3, 2+added)))
+		write(t, path, append(read(t, path), c.out.Bytes()...))
+		done, err := (&File{Path: path}).Append(t.Context(), head, noon(), deniedFrom(200, 200))
+		must(t, err)
+		r := verified(t, read(t, path), &done.Head)
+		if adopted := added == maxSurplus; r.Intact != adopted || (done.Broken == "") != adopted {
+			t.Errorf("%d lines were added: %+v, and the archive is %+v", added, done, r)
+		} else if !adopted && (done.Head.Seq != head.Seq+2 || r.Findings[0].What != Inserted) {
+			t.Errorf("it went on with %+v, and found %+v", done, r.Findings)
+		}
 	}
 }
 

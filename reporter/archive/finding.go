@@ -88,6 +88,9 @@ func (m missing) finding() Finding {
 	if m.from == m.to {
 		detail = fmt.Sprintf("the line with seq %d is missing before it", m.from)
 	}
+	if m.from == 1 {
+		detail += "; if they are kept elsewhere, name these files first, or say --from which line it goes on"
+	}
 	return Finding{What: Removed, File: m.file, Line: m.line, Seq: m.from, Detail: detail}
 }
 

@@ -43,8 +43,6 @@ func (v *Verifier) follow(line *Line) {
 // first takes the first line that there is, which is no start.
 func (v *Verifier) first(line *Line) {
 	switch {
-	case v.Logs:
-		v.report.note("the log begins with seq %d: what was written before is not in it", line.Seq)
 	case line.Seq > 1:
 		v.miss(1, line.Seq-1)
 	default:
@@ -58,10 +56,14 @@ func (v *Verifier) start(line *Line) {
 	after := Head{Seq: line.Seq - 1, Hash: line.Prev}
 	switch {
 	case v.top.Seq == 0 && v.unreadable == 0:
-		if after.Seq > 0 {
-			v.report.note("the archive begins after seq %d: what was written before is kept elsewhere", after.Seq)
+		if after.Seq > 0 { // whoever removed what was before would leave the same
+			v.miss(1, after.Seq)
 		}
 	case after == v.top:
+	case after.Seq < v.top.Seq && v.known(after) && v.top.Seq-after.Seq > maxSurplus:
+		v.report.found(v.at(Inserted, line.Seq, "", fmt.Sprintf(
+			"the reporter went on after seq %d, and the %d lines after that are more than it leaves untold: they are not all its own",
+			after.Seq, v.top.Seq-after.Seq)))
 	case after.Seq < v.top.Seq && v.known(after):
 		v.report.note("%s line %d: the reporter started again after seq %d; it had not been told that the %d lines after that were kept, and archived their records again",
 			v.file, v.line, after.Seq, v.top.Seq-after.Seq)

@@ -63,11 +63,21 @@ const (
 	becauseEnd   = "the end of the archive is not where it was left"
 )
 
+// MaxBatch is how many records are handed to a sink at once, at most. The cluster is
+// told of the end after each batch, so a process that is killed leaves no more lines
+// than these, and one that says that a stretch begins, of which the cluster was not told.
+const (
+	MaxBatch   = 100
+	maxSurplus = MaxBatch + 1
+)
+
 // Meet decides how a chain goes on whose last line, as the sink has it, is last, and
 // as the cluster knows it is known. from is the line to go on from; because is why a
 // start line has to say so, and "" where the sink's own end will do.
 func Meet(last, known Head) (from Head, because string) {
 	switch {
+	case last.Seq > known.Seq && last.Seq-known.Seq > maxSurplus:
+		return known, becauseEnd // no process of ours leaves so many: somebody added lines
 	case last.Seq > known.Seq, last == known && known.Seq > 0:
 		return last, "" // the same, or the cluster was not told in time
 	case last.Seq == 0 && known.Seq == 0:

@@ -32,7 +32,7 @@ func TestStandardOutputGoesOn(t *testing.T) {
 }
 
 // TestTheLogOfAReporter: other lines between, what a runtime puts before each, and the
-// oldest thrown away.
+// oldest kept elsewhere.
 func TestTheLogOfAReporter(t *testing.T) {
 	var out bytes.Buffer
 	s := &Stream{Out: &out}
@@ -41,14 +41,23 @@ func TestTheLogOfAReporter(t *testing.T) {
 	lines := linesOf(out.Bytes())
 	log := "2026-03-02T12:00:00Z stdout F " + strings.Join(lines[2:4], "\n{\"level\":\"info\",\"msg\":\"starting\"}\n[pod/gitlatch-reporter-0/reporter] ") +
 		"\n\n" + lines[4] + "\nplain words"
-	v := &Verifier{Head: &done.Head, Logs: true}
+	second, err := ParseLine([]byte(lines[1]))
+	must(t, err)
+	v := &Verifier{Head: &done.Head, From: second.Head(), Logs: true}
 	must(t, v.Read(t.Context(), "log", strings.NewReader(log)))
 	want := Report{Intact: true, Lines: 3, Records: 3, First: 3, Last: done.Head, Head: &done.Head, Findings: []Finding{}, Notes: []string{
-		"the log begins with seq 3: what was written before is not in it"}}
+		"what was written up to seq 2 is not looked at: it was said to be kept elsewhere"}}
 	if diff := cmp.Diff(want, v.Finish()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	gap := &Verifier{Head: &done.Head, Logs: true}
+	alone := &Verifier{Head: &done.Head, Logs: true}
+	must(t, alone.Read(t.Context(), "log", strings.NewReader(log)))
+	if r := alone.Finish(); len(r.Findings) != 1 || r.Findings[0].What != Removed || r.Findings[0].Seq != 1 {
+		t.Errorf("the oldest lines are gone, and it found %+v", r.Findings)
+	}
+	second, err = ParseLine([]byte(lines[0]))
+	must(t, err)
+	gap := &Verifier{Head: &done.Head, From: second.Head(), Logs: true}
 	must(t, gap.Read(t.Context(), "log", strings.NewReader(lines[1]+"\n"+lines[4]+"\n")))
 	if r := gap.Finish(); len(r.Findings) != 1 || r.Findings[0].What != Removed || r.Findings[0].Seq != 3 {
 		t.Errorf("lines of the middle are gone, and it found %+v", r.Findings)

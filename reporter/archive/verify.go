@@ -12,8 +12,11 @@ type Verifier struct {
 	// Head is the end that the cluster knows. Nil: it is not known, and that the end
 	// was cut off can't be seen.
 	Head *Head
+	// From is the last of the lines that were moved away on purpose: what is read has to
+	// go on from there. The zero value: nothing was, and it has to begin with seq 1.
+	From Head
 	// Logs says that the lines come from the logs of the reporter: whatever is no line
-	// of an archive is passed over, and the oldest may have been thrown away.
+	// of an archive is passed over.
 	Logs bool
 
 	report Report
@@ -61,6 +64,10 @@ func (v *Verifier) Read(ctx context.Context, name string, from io.Reader) error 
 func (v *Verifier) begin(name string) {
 	if v.files == nil {
 		v.files = map[string]int{}
+		if v.From.Seq > 0 {
+			v.top = v.From
+			v.recent.put(v.top)
+		}
 	}
 	if _, known := v.files[name]; !known {
 		v.files[name] = len(v.files)
@@ -168,10 +175,13 @@ func (v *Verifier) Finish() Report {
 		r.found(m.finding())
 	}
 	r.Last, r.Head = v.top, v.Head
+	if v.From.Seq > 0 {
+		r.note("what was written up to seq %d is not looked at: it was said to be kept elsewhere", v.From.Seq)
+	}
 	switch {
 	case v.Head == nil:
 		r.note("the end is compared with nothing: lines that were cut off at the end don't show")
-	case v.Head.Seq == 0, v.atHead:
+	case v.Head.Seq == 0, v.atHead, r.Lines == 0 && v.From == *v.Head:
 	case v.Logs && r.Lines == 0:
 		r.note("there is no line of an archive in the log; the cluster knows of lines up to seq %d", v.Head.Seq)
 	case v.headOff != 0:

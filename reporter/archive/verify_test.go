@@ -41,6 +41,7 @@ func TestWhatIsDoneToAnArchiveShows(t *testing.T) {
 	anew, _ := forged(t, strings.Replace(whole[3], "alice", "mallory", 1), parsed(2))
 	inserted, _ := forged(t, whole[1], parsed(2))
 	lastAnew, _ := forged(t, strings.Replace(whole[5], "alice", "mallory", 1), parsed(4))
+	const elsewhere = "; if they are kept elsewhere, name these files first, or say --from which line it goes on"
 	at := func(what What, line int64, seq uint64, record, detail string) Finding {
 		return Finding{What: what, File: "a", Line: line, Seq: seq, Record: record, Detail: detail}
 	}
@@ -70,7 +71,7 @@ func TestWhatIsDoneToAnArchiveShows(t *testing.T) {
 		"lines are removed": {without(2, 4), []Finding{
 			at(Removed, 3, 3, "", "lines with seq 3 to 4 are missing before it")}},
 		"the beginning is removed": {without(0, 2), []Finding{
-			at(Removed, 1, 1, "", "lines with seq 1 to 2 are missing before it")}},
+			at(Removed, 1, 1, "", "lines with seq 1 to 2 are missing before it"+elsewhere)}},
 		"the end is cut off": {without(4, 6), []Finding{
 			{What: Truncated, File: "a", Seq: 5, Detail: "it ends with seq 4, and the cluster knows of lines up to 6; if these are in other files, name them too"}}},
 		"the end is cut off in the middle of a line": {edit(5, whole[5][:100]+"\x00"), []Finding{ // \x00: without a newline
@@ -81,7 +82,7 @@ func TestWhatIsDoneToAnArchiveShows(t *testing.T) {
 		"two lines change places": {[]string{whole[0], whole[1], whole[3], whole[2], whole[4], whole[5]}, []Finding{
 			at(Reordered, 4, 3, "cr-0002", "it stands behind the line with seq 4")}},
 		"the first line is moved to the end": {append(append([]string{}, whole[1:]...), whole[0]), []Finding{
-			at(Removed, 1, 1, "", "the line with seq 1 is missing before it")}},
+			at(Removed, 1, 1, "", "the line with seq 1 is missing before it"+elsewhere)}},
 		"a line is copied": {append(append([]string{}, whole[:4]...), whole[2:]...), []Finding{
 			at(Inserted, 5, 3, "cr-0002", "it is a copy of an earlier line"),
 			at(Inserted, 6, 4, "cr-0003", "it is a copy of an earlier line")}},

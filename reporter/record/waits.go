@@ -5,9 +5,10 @@ import "github.com/gitlatch/gitlatch/api/v1alpha1"
 // Waits says that a record waits for a second person's verdict: a write that was let
 // through on the record, one that got around the gate, and whatever was done to the
 // gate itself. A denial changed nothing, and a drift is corrected; both may be
-// reviewed, and neither is overdue.
+// reviewed, and neither is overdue. Only a verdict ends it: a record that was closed
+// without one still waits.
 func Waits(rec *v1alpha1.ChangeRecord) bool {
-	return mustBeReviewed(rec) && !Reviewed(rec) && rec.Status.Phase != v1alpha1.PhaseClosed
+	return mustBeReviewed(rec) && !Reviewed(rec)
 }
 
 // Reviewed says that there is a verdict. The gate signs each: one without a name was

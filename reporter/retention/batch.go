@@ -10,11 +10,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/reporter/archive"
 )
 
 // batchSize is how many records are archived at once. A crash archives no more than
 // these twice.
-const batchSize = 100
+const batchSize = archive.MaxBatch
 
 // rule is why a record is deleted. It is a label of a metric.
 type rule string

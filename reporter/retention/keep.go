@@ -43,11 +43,16 @@ func Why(rec *v1alpha1.ChangeRecord, now time.Time) Kept {
 	return KeptNot
 }
 
-// mustWait: a flag waits as well, but not for ever. Policies flag what is daily work,
+// mustWait: an emergency is never deleted unreviewed, also one whose write was not
+// stored in the end, and which nobody is reminded of. A flag waits as well, but not for ever. Policies flag what is daily work,
 // such as exec, and where nobody reviews that, it would fill etcd and lock everybody
 // out.
 func mustWait(rec *v1alpha1.ChangeRecord) bool {
-	return record.Waits(rec) && rec.Spec.Outcome != v1alpha1.OutcomeFlagged
+	switch rec.Spec.Outcome {
+	case v1alpha1.OutcomeBreakGlass, v1alpha1.OutcomeBypass, v1alpha1.OutcomeTampered:
+		return !record.Reviewed(rec)
+	}
+	return false
 }
 
 // rank is the order in which records go when there are too many: the lowest first.
@@ -63,19 +68,20 @@ const (
 
 // Young records stay, whatever their number: whoever must be told may not have been,
 // and who asks what just happened looks here. A flood is of denials; of these
-// only the last hour is safe.
+// only the last hour is safe, and what receivers are still to be told of.
 const (
 	young     = 24 * time.Hour
 	veryYoung = time.Hour
 )
 
-// rankOf says when a record goes if there are too many.
-func rankOf(rec *v1alpha1.ChangeRecord, now time.Time) rank {
+// rankOf says when a record goes if there are too many. notifying says that receivers
+// are told of denials.
+func rankOf(rec *v1alpha1.ChangeRecord, now time.Time, notifying bool) rank {
 	age := now.Sub(touched(rec))
 	switch {
 	case Why(rec, now) != KeptNot, age < veryYoung:
 		return rankNever
-	case age < young && rec.Spec.Outcome == v1alpha1.OutcomeDenied:
+	case age < young && rec.Spec.Outcome == v1alpha1.OutcomeDenied && (!notifying || len(rec.Status.Notified) > 0):
 		return rankYoung
 	case age < young:
 		return rankNever

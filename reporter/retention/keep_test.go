@@ -99,8 +99,12 @@ func TestWhatGoes(t *testing.T) {
 		"a break-glass that was only commented on": {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseResolved, 1000*day, func(rec *v1alpha1.ChangeRecord) {
 			rec.Status.Review = &v1alpha1.Review{Comments: []v1alpha1.ReviewComment{{Text: "hm", At: ago(900 * day)}}}
 		}), verdict{Why: KeptUnreviewed, Rank: rankNever}},
-		"a break-glass that was reviewed":             {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseClosed, 100*day, reviewed(99*day)), verdict{TooOld: true, Rank: rankOver}},
-		"a reviewed break-glass whose window is open": {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseClosed, 100*day, reviewed(99*day), opened(time.Hour, nil)), verdict{Why: KeptWindow, Rank: rankNever}},
+		"an unreviewed break-glass that was not stored":   {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseNotPersisted, 1000*day), verdict{Why: KeptUnreviewed, Rank: rankNever}},
+		"a break-glass that was closed without a verdict": {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseClosed, 1000*day), verdict{Why: KeptUnreviewed, Rank: rankNever}},
+		"a flag that was closed without a verdict":        {seen(v1alpha1.OutcomeFlagged, v1alpha1.PhaseClosed, 2*day), verdict{Rank: rankWaiting}},
+		"a reviewed break-glass that was not stored":      {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseNotPersisted, 100*day, reviewed(99*day)), verdict{TooOld: true, Rank: rankOver}},
+		"a break-glass that was reviewed":                 {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseClosed, 100*day, reviewed(99*day)), verdict{TooOld: true, Rank: rankOver}},
+		"a reviewed break-glass whose window is open":     {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseClosed, 100*day, reviewed(99*day), opened(time.Hour, nil)), verdict{Why: KeptWindow, Rank: rankNever}},
 		"one whose window ended": {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseClosed, 100*day, reviewed(99*day), opened(time.Hour, &v1alpha1.WindowEnd{At: metav1.NewMicroTime(ago(99 * day).Time)})),
 			verdict{TooOld: true, Rank: rankOver}},
 		"one whose window's end is not written": {seen(v1alpha1.OutcomeBreakGlass, v1alpha1.PhaseClosed, 100*day, reviewed(99*day), opened(-90*day, nil), labelled(v1alpha1.LabelWindow, record.WindowOpen)),
@@ -114,9 +118,33 @@ func TestWhatGoes(t *testing.T) {
 			verdict{TooOld: true, Rank: rankOver}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := verdict{Why(tc.rec, noon()), tooOld(tc.rec, noon(), 90*day), rankOf(tc.rec, noon()), mayClose(tc.rec, noon(), 7*day)}
+			got := verdict{Why(tc.rec, noon()), tooOld(tc.rec, noon(), 90*day), rankOf(tc.rec, noon(), false), mayClose(tc.rec, noon(), 7*day)}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestADenialThatNobodyWasToldOf: it stays for a day, where somebody is to be told.
+func TestADenialThatNobodyWasToldOf(t *testing.T) {
+	told := func(rec *v1alpha1.ChangeRecord) {
+		rec.Status.Notified = []v1alpha1.Notified{{Receiver: "oncall", At: ago(time.Hour)}}
+	}
+	for name, tc := range map[string]struct {
+		rec       *v1alpha1.ChangeRecord
+		notifying bool
+		want      rank
+	}{
+		"nobody was told yet":         {seen(v1alpha1.OutcomeDenied, v1alpha1.PhaseDenied, 23*time.Hour), true, rankNever},
+		"oncall was told":             {seen(v1alpha1.OutcomeDenied, v1alpha1.PhaseDenied, 2*time.Hour, told), true, rankYoung},
+		"nobody is to be told":        {seen(v1alpha1.OutcomeDenied, v1alpha1.PhaseDenied, 2*time.Hour), false, rankYoung},
+		"nobody was told for a day":   {seen(v1alpha1.OutcomeDenied, v1alpha1.PhaseDenied, 25*time.Hour), true, rankDone},
+		"oncall was told this minute": {seen(v1alpha1.OutcomeDenied, v1alpha1.PhaseDenied, time.Minute, told), true, rankNever},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := rankOf(tc.rec, noon(), tc.notifying); got != tc.want {
+				t.Errorf("rankOf() = %d, want %d", got, tc.want)
 			}
 		})
 	}

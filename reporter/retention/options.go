@@ -16,6 +16,9 @@ type Options struct {
 	CloseAfter time.Duration
 	// Every is how often all records are looked at. Left out: 10 min.
 	Every time.Duration
+	// Notifying says that receivers are told of denials. One that none was told of yet
+	// then stays for a day, whatever the number of records.
+	Notifying bool
 }
 
 // Defaults. A record takes 2 to 10 KB in etcd, 3 mostly, with its managedFields:

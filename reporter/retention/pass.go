@@ -146,7 +146,7 @@ func (p *pass) look(rec *v1alpha1.ChangeRecord) (due bool) {
 	if tooOld(rec, p.now, p.Options.MaxAge) {
 		return true
 	}
-	p.oldest.add(candidate{name: rec.Name, rank: rankOf(rec, p.now), at: record.LastSeen(rec)})
+	p.oldest.add(candidate{name: rec.Name, rank: rankOf(rec, p.now, p.Options.Notifying), at: record.LastSeen(rec)})
 	return false
 }
 
@@ -191,7 +191,7 @@ func (p *pass) readAgain(ctx context.Context, some []candidate) ([]*v1alpha1.Cha
 		case apierrors.IsNotFound(err):
 		case err != nil:
 			return nil, fmt.Errorf("reading record %s: %w", c.name, err)
-		case rec.DeletionTimestamp == nil && rankOf(rec, p.now) <= c.rank:
+		case rec.DeletionTimestamp == nil && rankOf(rec, p.now, p.Options.Notifying) <= c.rank:
 			due = append(due, rec)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/reporter/archive"
 )
 
 // TestThePluginDetectsAnEditedLine: scenario 28's second half. Records are archived and
@@ -37,6 +38,8 @@ func TestThePluginDetectsAnEditedLine(t *testing.T) {
 	data, err := os.ReadFile(r.path)
 	must(t, err)
 	lines := strings.SplitAfter(string(data), "\n")
+	second, err := archive.ParseLine([]byte(strings.TrimSuffix(lines[1], "\n")))
+	must(t, err)
 	same := "intact: 4 lines, 3 of records, seq 1 to 4\nhead: " + done.Head.String() + "\n"
 	for _, tc := range []struct {
 		name string
@@ -55,6 +58,13 @@ func TestThePluginDetectsAnEditedLine(t *testing.T) {
 		{"a line is edited", nil, strings.Join([]string{lines[0], lines[1], strings.Replace(lines[2], "alice", "mallory", 1), lines[3]}, ""),
 			"WHAT  FILE  LINE  SEQ  RECORD  DETAIL\nedited  FILE  3  3  cr-b  its hash is not that of its content\n\n" +
 				strings.Replace(same, "intact", "BROKEN", 1), 1},
+		{"the beginning is removed", nil, strings.Join(lines[2:], ""),
+			"WHAT  FILE  LINE  SEQ  RECORD  DETAIL\nremoved  FILE  1  1  <none>  lines with seq 1 to 2 are missing before it; if they are kept elsewhere, name these files first, or say --from which line it goes on\n\n" +
+				"BROKEN: 2 lines, 2 of records, seq 3 to 4\nhead: " + done.Head.String() + "\n", 1},
+		{"the beginning was moved away", []string{"--from", second.Head().String()}, strings.Join(lines[2:], ""),
+			"note: what was written up to seq 2 is not looked at: it was said to be kept elsewhere\n" +
+				"intact: 2 lines, 2 of records, seq 3 to 4\nhead: " + done.Head.String() + "\n", 0},
+		{"a bad line to go on from", []string{"--from", "7"}, string(data), "error: --from: reading the head \"7\": it must be a number, a colon and 64 hexadecimal digits\n", 2},
 		{"the end is cut off", nil, strings.Join(lines[:3], ""),
 			"WHAT  FILE  LINE  SEQ  RECORD  DETAIL\ntruncated  FILE  <none>  4  <none>  it ends with seq 3, and the cluster knows of lines up to 4; if these are in other files, name them too\n\n" +
 				"BROKEN: 3 lines, 2 of records, seq 1 to 3\nhead: ", 1},

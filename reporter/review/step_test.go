@@ -169,16 +169,16 @@ func TestOverdue(t *testing.T) {
 		when    []tweak
 		want    time.Duration // after it was first seen; 0: never
 	}{
-		"a flag after three days":            {Overdue{}, nil, 72 * time.Hour},
-		"an emergency after one":             {Overdue{}, []tweak{within("", time.Hour)}, 24 * time.Hour},
-		"a flag as it is set":                {Overdue{BreakGlass: time.Minute, Other: time.Hour}, nil, time.Hour},
-		"an emergency as it is set":          {Overdue{BreakGlass: time.Minute, Other: time.Hour}, []tweak{within("", time.Hour)}, time.Minute},
-		"a time below none is the default":   {Overdue{Other: -1}, nil, 72 * time.Hour},
-		"a comment is no verdict":            {Overdue{}, []tweak{commented}, 72 * time.Hour},
-		"never what was reviewed":            {Overdue{}, []tweak{verdict(v1alpha1.ReviewRejected)}, 0},
-		"never a denial":                     {Overdue{}, []tweak{outcome(v1alpha1.OutcomeDenied), phase(v1alpha1.PhaseDenied)}, 0},
-		"never what was stopped in the end":  {Overdue{}, []tweak{phase(v1alpha1.PhaseNotPersisted)}, 0},
-		"never what was closed by hand once": {Overdue{}, []tweak{phase(v1alpha1.PhaseClosed)}, 0},
+		"a flag after three days":           {Overdue{}, nil, 72 * time.Hour},
+		"an emergency after one":            {Overdue{}, []tweak{within("", time.Hour)}, 24 * time.Hour},
+		"a flag as it is set":               {Overdue{BreakGlass: time.Minute, Other: time.Hour}, nil, time.Hour},
+		"an emergency as it is set":         {Overdue{BreakGlass: time.Minute, Other: time.Hour}, []tweak{within("", time.Hour)}, time.Minute},
+		"a time below none is the default":  {Overdue{Other: -1}, nil, 72 * time.Hour},
+		"a comment is no verdict":           {Overdue{}, []tweak{commented}, 72 * time.Hour},
+		"never what was reviewed":           {Overdue{}, []tweak{verdict(v1alpha1.ReviewRejected)}, 0},
+		"never a denial":                    {Overdue{}, []tweak{outcome(v1alpha1.OutcomeDenied), phase(v1alpha1.PhaseDenied)}, 0},
+		"never what was stopped in the end": {Overdue{}, []tweak{phase(v1alpha1.PhaseNotPersisted)}, 0},
+		"also what was closed without one":  {Overdue{}, []tweak{phase(v1alpha1.PhaseClosed)}, 72 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rec := flagged(c.when...)

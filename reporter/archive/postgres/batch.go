@@ -47,9 +47,20 @@ func (b *batch) lock(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// leaveOut drops the records that an earlier try stored, and was not told of.
+// version is a record as it was at some time.
+type version struct{ uid, version string }
+
+// in says that a row holds the record: a whole line of it, with the row's number, which
+// is not behind the last that is the reporter's.
+func (v version) in(text string, seq int64, last uint64) bool {
+	line, err := archive.ParseLine([]byte(text))
+	return err == nil && line.Intact && line.UID == v.uid && line.Version == v.version &&
+		seq > 0 && line.Seq == uint64(seq) && line.Seq <= last
+}
+
+// leaveOut drops the records that an earlier try stored, and was not told of. A row that
+// somebody planted keeps no record out: it counts if it is a whole line of the chain.
 func (b *batch) leaveOut(ctx context.Context, tx pgx.Tx) error {
-	type version struct{ uid, version string }
 	uids, versions := make([]string, len(b.records)), make([]string, len(b.records))
 	for i, rec := range b.records {
 		uids[i], versions[i] = string(rec.UID), rec.ResourceVersion
@@ -60,7 +71,13 @@ func (b *batch) leaveOut(ctx context.Context, tx pgx.Tx) error {
 	}
 	stored := map[version]bool{}
 	var v version
-	if _, err := pgx.ForEachRow(rows, []any{&v.uid, &v.version}, func() error { stored[v] = true; return nil }); err != nil {
+	var seq int64
+	var text string
+	last := b.trusted()
+	if _, err := pgx.ForEachRow(rows, []any{&seq, &v.uid, &v.version, &text}, func() error {
+		stored[v] = stored[v] || v.in(text, seq, last)
+		return nil
+	}); err != nil {
 		return fmt.Errorf("looking for known records: %w", err)
 	}
 	var left []*v1alpha1.ChangeRecord
@@ -73,6 +90,14 @@ func (b *batch) leaveOut(ctx context.Context, tx pgx.Tx) error {
 	}
 	b.records = left
 	return nil
+}
+
+// trusted is the number of the last line that may be the reporter's.
+func (b *batch) trusted() uint64 {
+	if _, because := archive.Meet(b.head, b.known); archive.BrokenBy(because) {
+		return min(b.head.Seq, b.known.Seq)
+	}
+	return b.head.Seq
 }
 
 // begin decides which line to go on from, and writes a start line where it has to.
@@ -94,6 +119,7 @@ func (b *batch) begin(ctx context.Context, tx pgx.Tx) error {
 	if because == "" || len(b.records) == 0 {
 		return nil
 	}
+	b.head.Seq = max(from.Seq, ours.Seq) // a number is never given twice
 	line, next, err := archive.EncodeStart(b.head, b.at, archive.Start{Sink: Sink, Because: because})
 	if err != nil {
 		return err

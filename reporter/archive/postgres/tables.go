@@ -7,7 +7,8 @@ import (
 )
 
 // The line is text, not jsonb: what is hashed is its bytes. The columns beside it are
-// for searching, and are compared with it.
+// for searching, and are compared with it. A record's version is not unique: who may
+// add rows could else keep a record out by one with its name.
 const tables = `
 CREATE TABLE IF NOT EXISTS gitlatch_archive (
   seq              bigint      PRIMARY KEY,
@@ -17,7 +18,7 @@ CREATE TABLE IF NOT EXISTS gitlatch_archive (
   archived_at      timestamptz NOT NULL,
   line             text        NOT NULL
 );
-CREATE UNIQUE INDEX IF NOT EXISTS gitlatch_archive_version ON gitlatch_archive (uid, resource_version) WHERE uid <> '';
+CREATE INDEX IF NOT EXISTS gitlatch_archive_version ON gitlatch_archive (uid, resource_version) WHERE uid <> '';
 CREATE TABLE IF NOT EXISTS gitlatch_archive_head (
   one  boolean PRIMARY KEY DEFAULT true CHECK (one),
   seq  bigint  NOT NULL,
@@ -42,7 +43,7 @@ const (
 	lockHead  = `SELECT seq, hash FROM gitlatch_archive_head WHERE one FOR UPDATE`
 	moveHead  = `UPDATE gitlatch_archive_head SET seq = $1, hash = $2 WHERE one`
 	lastLine  = `SELECT seq, line FROM gitlatch_archive ORDER BY seq DESC LIMIT 1`
-	knownOnes = `SELECT a.uid, a.resource_version FROM gitlatch_archive a JOIN unnest($1::text[], $2::text[]) AS b (uid, resource_version)
+	knownOnes = `SELECT a.seq, a.uid, a.resource_version, a.line FROM gitlatch_archive a JOIN unnest($1::text[], $2::text[]) AS b (uid, resource_version)
   ON a.uid = b.uid AND a.resource_version = b.resource_version`
 	insert   = `INSERT INTO gitlatch_archive (seq, uid, resource_version, name, archived_at, line) VALUES ($1, $2, $3, $4, $5, $6)`
 	allLines = `SELECT seq, uid, resource_version, name, line FROM gitlatch_archive ORDER BY seq`
