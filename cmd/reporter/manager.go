@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -12,7 +10,6 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -60,27 +57,5 @@ func newManager(ctx context.Context, o *Options, config *rest.Config, scheme *ru
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	return m, addProbes(ctx, m)
-}
-
-// addProbes: alive is a process that runs; ready is one that has read the policies.
-// One that waits for the lease is ready too, or no rollout would ever end.
-func addProbes(ctx context.Context, m manager.Manager) error {
-	informer, err := m.GetCache().GetInformer(ctx, &v1alpha1.ChangePolicy{}, cache.BlockUntilSynced(false))
-	if err != nil {
-		return fmt.Errorf("watching ChangePolicies: %w", err)
-	}
-	if err := m.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the liveness probe: %w", err)
-	}
-	err = m.AddReadyzCheck("policies", func(*http.Request) error {
-		if !informer.HasSynced() {
-			return errors.New("the policies have not been read yet")
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("adding the readiness probe: %w", err)
-	}
-	return nil
+	return m, program.AddProbes(ctx, m, "policies", &v1alpha1.ChangePolicy{})
 }

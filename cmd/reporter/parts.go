@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -115,7 +116,8 @@ func (p *parts) makeRetention(context.Context) error {
 		return fmt.Errorf("registering the metrics of retention: %w", err)
 	}
 	options := p.options.Retention
-	options.Notifying = p.options.Receivers != ""
+	_, missing := os.Stat(p.options.Receivers) // the flag is always there, the Secret behind it may not be
+	options.Notifying = missing == nil
 	sink, heads := p.archive()
 	return p.add("the retention", &retention.Loop{
 		Store: p.direct, Sink: sink, Heads: heads, Metrics: m, Clock: clock.RealClock{}, Options: options,
