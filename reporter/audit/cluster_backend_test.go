@@ -272,7 +272,7 @@ func (u *ungated) review(t *testing.T, began time.Time, live int) {
 	}
 	before := len(u.recorded(t, began))
 	for range 2 {
-		findings, err := reviewer.Review(t.Context(), began, time.Now())
+		findings, err := reviewer.Review(t.Context(), began, time.Now(), nil)
 		if err != nil || findings != live {
 			t.Errorf("%d findings, want %d; %v", findings, live, err)
 		}

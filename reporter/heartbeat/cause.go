@@ -25,6 +25,9 @@ const (
 	// CauseNotAsked: a canary passed, although the gate answers and the configurations
 	// are as they should be: an API server can't reach it, or does not ask.
 	CauseNotAsked Cause = "NotAsked"
+	// CausePolicyWeakened: while the gate was not there to be asked, a policy was deleted
+	// or demands something else, and neither a sync nor a record accounts for that.
+	CausePolicyWeakened Cause = "PolicyWeakened"
 	// CauseNamespaceHidden: what is in a namespace is not judged any more, and no sync
 	// brought that about.
 	CauseNamespaceHidden Cause = "NamespaceHidden"
@@ -40,7 +43,7 @@ const (
 func Causes() []Cause {
 	return []Cause{
 		CauseSwitchedOff, CauseConfigurationMissing, CauseConfigurationChanged, CauseCertificateExpired,
-		CauseNoAnswer, CauseNotAsked, CauseNamespaceHidden, CauseOverloaded, CauseUnwatched,
+		CauseNoAnswer, CauseNotAsked, CausePolicyWeakened, CauseNamespaceHidden, CauseOverloaded, CauseUnwatched,
 	}
 }
 
@@ -81,6 +84,8 @@ func (c Cause) advice() string {
 		return "look at the pods and the Service gitlatch-webhook"
 	case CauseNotAsked:
 		return "look whether the API servers that are named reach the Service gitlatch-webhook; their logs say failed calling webhook"
+	case CausePolicyWeakened:
+		return "set the policy back, or commit what it says now; if it is to stay as it is, review this record: kubectl gitlatch review"
 	case CauseNamespaceHidden:
 		return "set its labels back, or commit the new ones; or leave the namespace out in the policy"
 	case CauseOverloaded:
@@ -98,6 +103,8 @@ type Fault struct {
 	Detail string
 	// Namespace is the hidden one. Left out: the fault is the gate's.
 	Namespace string
+	// Policy is the weakened one. Left out: the fault is not of a policy.
+	Policy string
 	// Manager is the field manager that wrote last what is wrong. Left out: unknown.
 	Manager string
 }

@@ -104,7 +104,7 @@ func TestAGapOutlivesTheReporter(t *testing.T) {
 		}
 		return nil
 	})
-	stop() // so that nobody reviews but the test
+	stop()                                           // so that nobody reviews but the test
 	for again.reviewDue(t.Context()) < reviewAgain { // it waits for the witnesses
 		time.Sleep(time.Second)
 	}

@@ -9,6 +9,8 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gitlatch/gitlatch/policy"
 )
 
 const (
@@ -20,6 +22,8 @@ const (
 	// sooner is by how much more often the gate is asked while a gap is open, so that
 	// its end is known.
 	sooner = 5
+	// extraEvery is how often a change brings about a beat while a gap is open.
+	extraEvery = time.Second
 	// lookPatience bounds a beat: the canaries, and what is read beside them.
 	lookPatience = patience + 2*time.Second
 	// writePatience bounds what is written after a beat.
@@ -40,8 +44,10 @@ type Heart struct {
 	// are known to rewrite is none.
 	Differences func(live, want client.Object) []string
 	// Review looks for what got through between two times, records it, and says how
-	// much it was. After an error it is called again.
-	Review func(ctx context.Context, from, until time.Time) (findings int, err error)
+	// much it was. before are the policies that were in force when the gate was last seen
+	// as expected, as far as this process saw it: what was written is judged by these as
+	// well as by those of now. After an error it is called again.
+	Review func(ctx context.Context, from, until time.Time, before []*policy.Policy) (findings int, err error)
 	// Every is how often the gate is asked; the zero value: [DefaultEvery].
 	Every time.Duration
 	// Metrics must be set.
@@ -53,6 +59,11 @@ type Heart struct {
 	compare  comparison
 	watchman watchman
 	sights   sights
+	demands  demands
+	lastGood []*policy.Policy // that were in force when the gate was last seen as expected
+	past     past
+	extra    time.Time // of the last beat that a change brought about
+	failed   int       // reviews, one after the other
 	ended    chan struct{}
 }
 
@@ -99,7 +110,7 @@ func (h *Heart) resume(ctx context.Context) error {
 	for ctx.Err() == nil {
 		m, err := loadMemory(ctx, h.Client, h.Namespace)
 		if err == nil {
-			h.watchman.good, h.watchman.expected, h.sights = m.Seen, m.Expected, m.Governed
+			h.watchman.good, h.watchman.expected, h.sights, h.demands = m.Seen, m.Expected, m.Governed, m.Demanded
 			h.watchman.open, err = h.ledger().adopt(ctx)
 		}
 		if err == nil {
@@ -148,12 +159,25 @@ func (h *Heart) hear(ctx context.Context, c *changed) {
 			return
 		}
 	}
+	if h.paced(h.Clock.Now()) {
+		return // the next beat reads what stands then
+	}
 	h.beat(ctx, c)
+}
+
+// paced: while a gap is open, changes bring about one beat in a time and no more.
+func (h *Heart) paced(now time.Time) bool {
+	if h.watchman.open != nil && now.Sub(h.extra) < extraEvery {
+		return true
+	}
+	h.extra = now
+	return false
 }
 
 // beat looks once, and writes down what follows.
 func (h *Heart) beat(ctx context.Context, told *changed) {
 	log := logf.FromContext(ctx)
+	before := h.lastGood
 	l := h.look(ctx, told)
 	if ctx.Err() != nil {
 		return // it was cut off, and saw nothing
@@ -162,6 +186,7 @@ func (h *Heart) beat(ctx context.Context, told *changed) {
 	s := l.standing()
 	begun, ended := h.watchman.see(s)
 	if begun != nil {
+		h.past.keep(begun.record.Name, before)
 		h.Metrics.began(begun)
 		log.Info("gap begun", "record", begun.record.Name, "state", begun.record.Spec.Gap.State, "expected", begun.record.Spec.Gap.Expected,
 			"cause", begun.cause(), "since", begun.since().UTC(), "message", begun.record.Spec.Message)
@@ -202,7 +227,7 @@ func (h *Heart) write(ctx context.Context) error {
 	if w.good.IsZero() {
 		return nil
 	}
-	m := memory{Seen: w.good, Expected: w.expected, Governed: h.sights}
+	m := memory{Seen: w.good, Expected: w.expected, Governed: h.sights, Demanded: h.demands}
 	if err := m.keep(ctx, h.Client, h.Namespace); err != nil {
 		return fmt.Errorf("keeping when the gate was last seen shut: %w", err)
 	}

@@ -25,7 +25,7 @@ func (h *Heart) look(ctx context.Context, told *changed) (out look) {
 		out.unsure = &Fault{Cause: CauseUnwatched, Detail: err.Error()}
 		return out
 	}
-	if out.expected = expected.state(); out.expected == "" {
+	if out.expected = expected.state(); out.expected == "" && len(h.demands) == 0 {
 		h.sights = nil
 		return out
 	}
@@ -38,6 +38,10 @@ func (h *Heart) look(ctx context.Context, told *changed) (out look) {
 		out.faults = append(out.faults, off)
 	}
 	out.faults = append(out.faults, h.hidden(ctx, l, expected, out.at)...)
+	if err := h.demanded(ctx, &out, expected); err != nil {
+		out.expected = h.watchman.expected
+		out.unsure = &Fault{Cause: CauseUnwatched, Detail: err.Error()}
+	}
 	return out
 }
 

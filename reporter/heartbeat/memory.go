@@ -19,7 +19,7 @@ const (
 	// memoryName is the reporter's ConfigMap; memoryKey is ours in it.
 	memoryName = "gitlatch-reporter"
 	memoryKey  = "heartbeat"
-	// memoryMost bounds what is kept of namespaces: a ConfigMap takes a mebibyte, and
+	// memoryMost bounds what is kept of namespaces and policies: a ConfigMap takes a mebibyte, and
 	// others keep something in this one.
 	memoryMost = 512 << 10
 )
@@ -29,6 +29,8 @@ type memory struct {
 	// Seen is when the gate was last seen as expected, and Expected as what.
 	Seen     time.Time          `json:"seen"`
 	Expected v1alpha1.GateState `json:"expected,omitempty"`
+	// Demanded is what the policies demanded then, by name.
+	Demanded demands `json:"demanded,omitempty"`
 	// Governed are the namespaces that the policies' selectors matched then.
 	Governed sights `json:"governed,omitempty"`
 }
@@ -47,6 +49,10 @@ func (m memory) text() string {
 	raw, err := json.Marshal(m)
 	if err != nil || len(raw) > memoryMost {
 		m.Governed = nil
+		raw, err = json.Marshal(m)
+	}
+	if err != nil || len(raw) > memoryMost {
+		m.Demanded = nil
 		raw, _ = json.Marshal(m) // a time and a word
 	}
 	return string(raw)

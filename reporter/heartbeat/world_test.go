@@ -137,7 +137,7 @@ type reviewer struct {
 	spans map[int64][][2]time.Time
 }
 
-func (r *reviewer) review(_ context.Context, from, until time.Time) (int, error) {
+func (r *reviewer) review(_ context.Context, from, until time.Time, _ []*policy.Policy) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.spans == nil {
