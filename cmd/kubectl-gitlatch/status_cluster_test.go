@@ -32,7 +32,6 @@ func TestStatusOnTheRealControlPlane(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	t.Setenv("HOME", t.TempDir())
 	r := &syncRig{rig: rig{c}}
 	t.Run("a cluster without Gitlatch", r.statusUninstalled)
 	if r.gate, err = install.Install(t.Context(), c, install.Options{Applier: true}); err != nil {
@@ -43,6 +42,7 @@ func TestStatusOnTheRealControlPlane(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	t.Setenv("HOME", t.TempDir()) // not before: the builds that installed it have their cache there
 	if r.repo, err = gitserver.NewRepo(filepath.Join(t.TempDir(), "ops")); err != nil {
 		t.Fatal(err)
 	}
