@@ -116,8 +116,9 @@ func create(t *testing.T, c client.Client, name string, seen time.Time, rec *v1a
 	t.Helper()
 	rec.Name = name
 	must(t, c.Create(t.Context(), rec))
+	created := client.MergeFrom(rec.DeepCopy()) // the loop may have marked it by now
 	rec.Status.FirstSeen, rec.Status.LastSeen, rec.Status.Count = metav1.NewMicroTime(seen), metav1.NewMicroTime(seen), 1
-	must(t, c.Status().Update(t.Context(), rec))
+	must(t, c.Status().Patch(t.Context(), rec, created))
 	return rec
 }
 

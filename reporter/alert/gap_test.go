@@ -16,8 +16,9 @@ import (
 func endGap(t *testing.T, c client.Client, name string, at time.Time) *v1alpha1.ChangeRecord {
 	t.Helper()
 	rec := get(t, c, name)
+	before := client.MergeFrom(rec.DeepCopy())
 	rec.Status.Gap = &v1alpha1.GapEnd{At: metav1.NewMicroTime(at)}
-	must(t, c.Status().Update(t.Context(), rec))
+	must(t, c.Status().Patch(t.Context(), rec, before))
 	return rec
 }
 
