@@ -1,7 +1,6 @@
 package reporter
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -106,7 +105,7 @@ spec:
   - serviceAccount: {namespace: gitops, name: sync}
     fieldManagers: [sync]
 `, ns, label)))
-	t.Cleanup(func() { remove(t, "changepolicy/"+ns) })
+	// The policy stays: it is of this namespace alone, and one that goes beside a gap is a story of its own.
 	eventually(t, "the namespace to be seen as governed", 30*time.Second, func() error {
 		kept := kubectl(t, "admin", "", "-n", "gitlatch-system", "get", "configmap/gitlatch-reporter", "-o", "jsonpath={.data.heartbeat}")
 		if !strings.Contains(kept, ns) {
@@ -148,14 +147,6 @@ func switchOn(t *testing.T) {
 		kubectl(t, "admin", "", "annotate", c, "gitlatch.dev/off-")
 	}
 	must(t, gate.WaitRegistered(t.Context()))
-}
-
-// remove deletes as git does.
-func remove(t *testing.T, object string) {
-	t.Helper()
-	if _, stderr, code := plane.Kubectl(context.Background(), "gitops/sync", "", "delete", object, "--ignore-not-found"); code != 0 {
-		t.Error(stderr)
-	}
 }
 
 // shut waits until nothing is open from before.
