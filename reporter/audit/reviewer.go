@@ -38,6 +38,7 @@ func (r *Reviewer) Review(ctx context.Context, from, to time.Time, before []*pol
 	if err != nil {
 		return 0, fmt.Errorf("reading the policies for a bypass review: %w", err)
 	}
+	from = from.Truncate(time.Second) // managedFields tell the second, and so do the records of what they tell
 	survey := r.Fields
 	policies = together(policies, before)
 	survey.Policies, survey.From, survey.To = policies, from, to
