@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -67,7 +66,7 @@ func newPerson(t *testing.T, name string, groups ...string) string {
 	if len(groups) == 0 {
 		groups = []string{"devs"}
 	}
-	name = fmt.Sprintf("%s-%d", name, serial.Add(1))
+	name = here.Named(name)
 	if err := plane.Person(name, groups...); err != nil {
 		t.Fatal(err)
 	}

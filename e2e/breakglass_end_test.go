@@ -13,6 +13,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // At its time a window ends by itself: the user is denied again, and the record
@@ -20,7 +21,7 @@ import (
 func TestBreakGlassEndsOnTime(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "3s").mustAllow(t)
+	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "3s").MustAllow(t)
 	record := annotationsOf(t, ns, "settings")[v1alpha1.AnnotationBreakGlassRecord]
 	paint(t, ns, "red")
 	waitDenied(t, ns)
@@ -35,8 +36,8 @@ func TestBreakGlassEndsOnTime(t *testing.T) {
 	}
 	// The marks that are left open nothing, to anybody.
 	waitDenied(t, ns)
-	kubectl(t, "alice", "-n", ns, "label", "configmap", "settings", "who=alice").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "oncall", "-n", ns, "delete", "configmap", "settings").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "label", "configmap", "settings", "who=alice").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "oncall", "-n", ns, "delete", "configmap", "settings").MustDeny(t, v1alpha1.ReasonOutOfBand)
 	declareShop(t, ns)
 	if got := colorOf(t, ns); got != "blue" {
 		t.Errorf("git could not take it back: the color is %q", got)
@@ -47,11 +48,11 @@ func TestBreakGlassEndsOnTime(t *testing.T) {
 func TestBreakGlassEndsOnRemoval(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason).mustAllow(t)
+	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason).MustAllow(t)
 	record := annotationsOf(t, ns, "settings")[v1alpha1.AnnotationBreakGlassRecord]
 	paint(t, ns, "red")
 	paint(t, ns, "blue")
-	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--end").mustAllow(t)
+	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--end").MustAllow(t)
 	if got := annotationsOf(t, ns, "settings"); len(got) != 0 {
 		t.Errorf("annotations after the end: %v", got)
 	}
@@ -64,11 +65,11 @@ func TestBreakGlassEndsOnRemoval(t *testing.T) {
 func TestBreakGlassOnANamespaceEnds(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	plugin(t, "oncall", "break-glass", "namespace/"+ns, "--reason", reason).mustAllow(t)
-	opening := one(t, "the opening", inNamespace(ns))
+	plugin(t, "oncall", "break-glass", "namespace/"+ns, "--reason", reason).MustAllow(t)
+	opening := one(t, "the opening", world.InNamespace(ns))
 	paint(t, ns, "red")
-	kubectl(t, "oncall", "-n", ns, "delete", "service", "web").mustAllow(t)
-	plugin(t, "oncall", "break-glass", "namespace/"+ns, "--end").mustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "delete", "service", "web").MustAllow(t)
+	plugin(t, "oncall", "break-glass", "namespace/"+ns, "--end").MustAllow(t)
 	waitDenied(t, ns)
 	wantWindowEnd(t, opening.Name, v1alpha1.WindowEnd{Reason: v1alpha1.WindowRemoved, Differs: new(true),
 		Message: "the window has closed and ConfigMap " + ns + "/settings, Service " + ns + "/web (deleted) still differ from what they were before: revert it or commit it"})
@@ -79,7 +80,7 @@ func TestBreakGlassOnANamespaceEnds(t *testing.T) {
 func TestBreakGlassSurvivesARestart(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "12s").mustAllow(t)
+	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "12s").MustAllow(t)
 	record := annotationsOf(t, ns, "settings")[v1alpha1.AnnotationBreakGlassRecord]
 	for i := range gate.Replicas() {
 		gate.Kill(i)
@@ -96,7 +97,7 @@ func TestBreakGlassSurvivesARestart(t *testing.T) {
 		t.Fatalf("the restart took so long that the window is over (%s left)", left)
 	}
 	paint(t, ns, "red")
-	kubectl(t, "alice", "-n", ns, "label", "configmap", "settings", "who=alice").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "label", "configmap", "settings", "who=alice").MustDeny(t, v1alpha1.ReasonOutOfBand)
 	waitDenied(t, ns)
 	wantWindowEnd(t, record, v1alpha1.WindowEnd{Reason: v1alpha1.WindowExpired, Differs: new(true),
 		Message: "the window has closed and ConfigMap " + ns + "/settings still differs from what it was before: revert it or commit it"})
@@ -105,7 +106,7 @@ func TestBreakGlassSurvivesARestart(t *testing.T) {
 // paint changes the ConfigMap's color as oncall, in a window.
 func paint(t *testing.T, ns, color string) {
 	t.Helper()
-	if err := clientOf(t, "oncall").Patch(t.Context(), configMap(ns, "settings"), patchOf(fmt.Sprintf(`{"data":{"color":%q}}`, color))); err != nil {
+	if err := here.Client(t, "oncall").Patch(t.Context(), configMap(ns, "settings"), patchOf(fmt.Sprintf(`{"data":{"color":%q}}`, color))); err != nil {
 		t.Fatalf("a write in the window: %v", err)
 	}
 }
@@ -113,7 +114,7 @@ func paint(t *testing.T, ns, color string) {
 func colorOf(t *testing.T, ns string) string {
 	t.Helper()
 	cm := &corev1.ConfigMap{}
-	if err := clientOf(t, "admin").Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "settings"}, cm); err != nil {
+	if err := here.Client(t, "admin").Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "settings"}, cm); err != nil {
 		t.Fatal(err)
 	}
 	return cm.Data["color"]
@@ -122,7 +123,7 @@ func colorOf(t *testing.T, ns string) string {
 // waitDenied waits until oncall may not write the ConfigMap any more.
 func waitDenied(t *testing.T, ns string) {
 	t.Helper()
-	oncall := clientOf(t, "oncall")
+	oncall := here.Client(t, "oncall")
 	eventually(t, "oncall to be denied again", func(ctx context.Context) error {
 		err := oncall.Patch(ctx, configMap(ns, "settings"), patchOf(`{"data":{"color":"green"}}`), client.DryRunAll)
 		if err == nil {

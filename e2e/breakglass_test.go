@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 const (
@@ -68,14 +69,14 @@ func TestBreakGlassIsRefused(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			args := append([]string{"-n", ns, "annotate", "configmap", "settings"}, c.annotate...)
-			kubectl(t, c.user, args...).mustDeny(t, c.want)
+			kubectl(t, c.user, args...).MustDeny(t, c.want)
 		})
 	}
 	if got := annotationsOf(t, ns, "settings"); len(got) != 0 {
 		t.Errorf("what was refused left annotations: %v", got)
 	}
-	opened := records(t, func(r *v1alpha1.ChangeRecord) bool {
-		return inNamespace(ns)(r) && r.Spec.Outcome != v1alpha1.OutcomeDenied
+	opened := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
+		return world.InNamespace(ns)(r) && r.Spec.Outcome != v1alpha1.OutcomeDenied
 	})
 	if len(opened) != 0 {
 		t.Errorf("what was refused is recorded as admitted: %s", summary(opened))
@@ -137,23 +138,23 @@ func TestBreakGlassOpensOneObjectToOneUser(t *testing.T) {
 	declareShop(t, ns)
 	began := time.Now()
 	cm := configMap(ns, "settings")
-	oncall := clientOf(t, "oncall")
+	oncall := here.Client(t, "oncall")
 	body := fmt.Sprintf(`{"data":{"color":"red"},"metadata":{"annotations":{%q:%q,%q:"20m"}}}`,
 		v1alpha1.AnnotationBreakGlass, reason, v1alpha1.AnnotationBreakGlassFor)
 	if err := oncall.Patch(t.Context(), cm, patchOf(body)); err != nil {
 		t.Fatalf("break-glass was refused: %v", err)
 	}
-	opening := one(t, "the opening of the window", inNamespace(ns))
+	opening := one(t, "the opening of the window", world.InNamespace(ns))
 	wantOpening(t, &opening, cm, began)
 	wantRecordedFirst(t, &opening, cm)
 
 	for _, who := range []string{"alice", "admin"} {
-		kubectl(t, who, "-n", ns, "label", "configmap", "settings", "who="+who).mustDeny(t, v1alpha1.ReasonOutOfBand)
+		kubectl(t, who, "-n", ns, "label", "configmap", "settings", "who="+who).MustDeny(t, v1alpha1.ReasonOutOfBand)
 	}
-	kubectl(t, "oncall", "-n", ns, "label", "deployment", "web", "not=covered").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "oncall", "-n", ns, "label", "configmap", "settings", "team=oncall").mustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "label", "deployment", "web", "not=covered").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "oncall", "-n", ns, "label", "configmap", "settings", "team=oncall").MustAllow(t)
 	within := one(t, "the label", func(r *v1alpha1.ChangeRecord) bool {
-		return inNamespace(ns)(r) && len(r.Spec.Changes) == 1 && r.Spec.Outcome == v1alpha1.OutcomeBreakGlass
+		return world.InNamespace(ns)(r) && len(r.Spec.Changes) == 1 && r.Spec.Outcome == v1alpha1.OutcomeBreakGlass
 	})
 	wantGlass := &v1alpha1.RecordedWindow{Reason: reason, Until: opening.Spec.BreakGlass.Until, Scope: v1alpha1.WindowObject, Window: opening.Name}
 	if diff := cmp.Diff(wantGlass, within.Spec.BreakGlass); diff != "" {
@@ -163,9 +164,9 @@ func TestBreakGlassOpensOneObjectToOneUser(t *testing.T) {
 	if diff := cmp.Diff(wantChange, within.Spec.Changes); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}
-	kubectl(t, "oncall", "-n", ns, "delete", "configmap", "settings").mustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "delete", "configmap", "settings").MustAllow(t)
 	deletion := one(t, "the deletion", func(r *v1alpha1.ChangeRecord) bool {
-		return inNamespace(ns)(r) && r.Spec.Request.Operation == "DELETE"
+		return world.InNamespace(ns)(r) && r.Spec.Request.Operation == "DELETE"
 	})
 	if diff := cmp.Diff(wantGlass, deletion.Spec.BreakGlass); diff != "" {
 		t.Errorf("window of the record of a deletion (-want +got):\n%s", diff)
@@ -220,9 +221,9 @@ func wantOpening(t *testing.T, rec *v1alpha1.ChangeRecord, cm *corev1.ConfigMap,
 func TestBreakGlassIsExtended(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "5m").mustAllow(t)
+	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "5m").MustAllow(t)
 	first := annotationsOf(t, ns, "settings")
-	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "30m").mustAllow(t)
+	plugin(t, "oncall", "break-glass", "configmap/settings", "-n", ns, "--reason", reason, "--for", "30m").MustAllow(t)
 	second := annotationsOf(t, ns, "settings")
 	was, is := until(t, first), until(t, second)
 	if longer := is.Sub(was); longer < 24*time.Minute || longer > 26*time.Minute {
@@ -235,7 +236,7 @@ func TestBreakGlassIsExtended(t *testing.T) {
 	if !rec.Spec.BreakGlass.Until.Time.Equal(is) {
 		t.Errorf("the record says %s, the stamp %s", rec.Spec.BreakGlass.Until, is)
 	}
-	kubectl(t, "oncall", "-n", ns, "label", "configmap", "settings", "team=oncall").mustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "label", "configmap", "settings", "team=oncall").MustAllow(t)
 }
 
 // A namespace's annotation covers all in it: scale, exec, create and delete, and
@@ -245,26 +246,26 @@ func TestBreakGlassOnANamespace(t *testing.T) {
 	declareShop(t, ns)
 	declareShop(t, other)
 	pod := podOf(t, ns)
-	kubectl(t, "oncall", "-n", ns, "exec", pod, "-c", "web", "--", "sh").mustDeny(t, v1alpha1.ReasonOperation)
-	kubectl(t, "oncall", "-n", ns, "scale", "deployment", "web", "--replicas=3").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "oncall", "-n", ns, "exec", pod, "-c", "web", "--", "sh").MustDeny(t, v1alpha1.ReasonOperation)
+	kubectl(t, "oncall", "-n", ns, "scale", "deployment", "web", "--replicas=3").MustDeny(t, v1alpha1.ReasonOutOfBand)
 
-	kubectl(t, "oncall", "annotate", "namespace", ns, glass).mustAllow(t)
-	kubectl(t, "oncall", "-n", ns, "scale", "deployment", "web", "--replicas=3").mustAllow(t)
-	kubectl(t, "oncall", "-n", ns, "set", "image", "deployment/web", "web=registry.example/web:2").mustAllow(t)
-	kubectl(t, "oncall", "-n", ns, "create", "configmap", "more").mustAllow(t)
-	kubectl(t, "oncall", "-n", ns, "delete", "service", "web").mustAllow(t)
+	kubectl(t, "oncall", "annotate", "namespace", ns, glass).MustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "scale", "deployment", "web", "--replicas=3").MustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "set", "image", "deployment/web", "web=registry.example/web:2").MustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "create", "configmap", "more").MustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "delete", "service", "web").MustAllow(t)
 	exec := kubectl(t, "oncall", "-n", ns, "exec", pod, "-c", "web", "--", "sh")
-	if exec.code == 0 || strings.Contains(exec.err, "gitlatch") {
-		t.Errorf("want exec to fail for want of a kubelet only, got exit %d: %s", exec.code, exec.err)
+	if exec.Code == 0 || strings.Contains(exec.Err, "gitlatch") {
+		t.Errorf("want exec to fail for want of a kubelet only, got exit %d: %s", exec.Code, exec.Err)
 	}
-	kubectl(t, "alice", "-n", ns, "scale", "deployment", "web", "--replicas=4").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "oncall", "-n", other, "scale", "deployment", "web", "--replicas=3").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "scale", "deployment", "web", "--replicas=4").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "oncall", "-n", other, "scale", "deployment", "web", "--replicas=3").MustDeny(t, v1alpha1.ReasonOutOfBand)
 
 	opening := one(t, "the opening", func(r *v1alpha1.ChangeRecord) bool {
-		return inNamespace(ns)(r) && r.Spec.Request.Resource == "namespaces"
+		return world.InNamespace(ns)(r) && r.Spec.Request.Resource == "namespaces"
 	})
 	got := map[string]string{}
-	for _, r := range records(t, inNamespace(ns)) {
+	for _, r := range here.Records(t, world.InNamespace(ns)) {
 		if g := r.Spec.BreakGlass; g != nil && g.Window == opening.Name {
 			got[r.Spec.Request.Operation+" "+r.Spec.Request.Resource+"/"+r.Spec.Request.Subresource] = string(g.Scope)
 		}
@@ -299,14 +300,14 @@ func wantExecAdmitted(t *testing.T, ns string) {
 // A CREATE carries its own window, and is stamped as it is born.
 func TestBreakGlassOnCreate(t *testing.T) {
 	ns := newNamespace(t, "")
-	oncall := clientOf(t, "oncall")
+	oncall := here.Client(t, "oncall")
 	cm := configMap(ns, "stopgap")
 	cm.Annotations = map[string]string{v1alpha1.AnnotationBreakGlass: reason}
 	cm.Data = map[string]string{"a": "b"}
 	if err := oncall.Create(t.Context(), cm); err != nil {
 		t.Fatalf("a create with its own break-glass: %v", err)
 	}
-	rec := one(t, "the create", inNamespace(ns))
+	rec := one(t, "the create", world.InNamespace(ns))
 	want := map[string]string{
 		v1alpha1.AnnotationBreakGlass:       reason,
 		v1alpha1.AnnotationBreakGlassBy:     "oncall",
@@ -316,15 +317,15 @@ func TestBreakGlassOnCreate(t *testing.T) {
 	if diff := cmp.Diff(want, cm.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}
-	kubectl(t, "oncall", "-n", ns, "label", "configmap", "stopgap", "team=oncall").mustAllow(t)
-	kubectl(t, "bob", "-n", ns, "label", "configmap", "stopgap", "who=bob").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "oncall", "-n", ns, "label", "configmap", "stopgap", "team=oncall").MustAllow(t)
+	kubectl(t, "bob", "-n", ns, "label", "configmap", "stopgap", "who=bob").MustDeny(t, v1alpha1.ReasonOutOfBand)
 }
 
 // What one replica opened, the other honours at once.
 func TestBreakGlassHoldsOnEveryReplica(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	oncall := clientOf(t, "oncall")
+	oncall := here.Client(t, "oncall")
 	for round := range 5 {
 		name := fmt.Sprintf("fresh-%d", round)
 		declare(t, fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: %s}\n", name, ns))
@@ -346,7 +347,7 @@ func TestBreakGlassHoldsOnEveryReplica(t *testing.T) {
 	}
 	replicas := map[string]bool{}
 	eventually(t, "both replicas' shares in the records", func(context.Context) error {
-		for _, r := range records(t, inNamespace(ns)) {
+		for _, r := range here.Records(t, world.InNamespace(ns)) {
 			for _, c := range r.Status.Counts {
 				replicas[c.Replica] = true
 			}
@@ -361,28 +362,28 @@ func TestBreakGlassHoldsOnEveryReplica(t *testing.T) {
 // On what keeps the gate standing, system:masters may always break glass; without
 // it they are denied like anybody.
 func TestBreakGlassOnGitlatchItself(t *testing.T) {
-	on := func(user, note string) result {
+	on := func(user, note string) world.Result {
 		return kubectl(t, user, "-n", "gitlatch-system", "annotate", "deployment", "gitlatch-webhook", note)
 	}
-	on("admin", "note=mine").mustDeny(t, v1alpha1.ReasonBuiltIn)
-	on("alice", glass).mustDeny(t, v1alpha1.ReasonBreakGlassUnauthorized)
-	on("admin", glass).mustAllow(t)
-	on("admin", "note=mine").mustAllow(t)
-	on("admin", "note-").mustAllow(t)
-	on("alice", "note=mine").mustDeny(t, v1alpha1.ReasonBuiltIn)
+	on("admin", "note=mine").MustDeny(t, v1alpha1.ReasonBuiltIn)
+	on("alice", glass).MustDeny(t, v1alpha1.ReasonBreakGlassUnauthorized)
+	on("admin", glass).MustAllow(t)
+	on("admin", "note=mine").MustAllow(t)
+	on("admin", "note-").MustAllow(t)
+	on("alice", "note=mine").MustDeny(t, v1alpha1.ReasonBuiltIn)
 	out := kubectl(t, "admin", "-n", "gitlatch-system", "get", "deployment", "gitlatch-webhook", "-o",
-		`jsonpath={.metadata.annotations.gitlatch\.dev/break-glass-by}`).mustAllow(t)
-	if out.out != "admin" {
-		t.Errorf("the stamp names %q", out.out)
+		`jsonpath={.metadata.annotations.gitlatch\.dev/break-glass-by}`).MustAllow(t)
+	if out.Out != "admin" {
+		t.Errorf("the stamp names %q", out.Out)
 	}
-	on("admin", v1alpha1.AnnotationBreakGlass+"-").mustAllow(t)
-	on("admin", "note=mine").mustDeny(t, v1alpha1.ReasonBuiltIn)
+	on("admin", v1alpha1.AnnotationBreakGlass+"-").MustAllow(t)
+	on("admin", "note=mine").MustDeny(t, v1alpha1.ReasonBuiltIn)
 }
 
 func annotationsOf(t *testing.T, ns, name string) map[string]string {
 	t.Helper()
 	cm := configMap(ns, name)
-	if err := clientOf(t, "admin").Get(t.Context(), client.ObjectKeyFromObject(cm), cm); err != nil {
+	if err := here.Client(t, "admin").Get(t.Context(), client.ObjectKeyFromObject(cm), cm); err != nil {
 		t.Fatal(err)
 	}
 	return cm.Annotations

@@ -25,7 +25,7 @@ func TestTheControlPlaneWorks(t *testing.T) {
 	t.Run("a namespace gets its account and its CA", func(t *testing.T) {
 		ns := newNamespace(t, "")
 		eventually(t, "the CA's ConfigMap", exists("-n", ns, "configmap/kube-root-ca.crt"))
-		kubectl(t, syncer, "-n", ns, "delete", "serviceaccount/default", "configmap/kube-root-ca.crt").mustAllow(t)
+		kubectl(t, syncer, "-n", ns, "delete", "serviceaccount/default", "configmap/kube-root-ca.crt").MustAllow(t)
 		eventually(t, "the CA's ConfigMap, again", exists("-n", ns, "configmap/kube-root-ca.crt"))
 		eventually(t, "the default account, again", exists("-n", ns, "serviceaccount/default"))
 	})
@@ -49,7 +49,7 @@ func TestTheControlPlaneWorks(t *testing.T) {
 			t.Errorf("the audit log shows no write of %s: the test saw nothing of it", who)
 		}
 	}
-	if found := records(t, func(r *v1alpha1.ChangeRecord) bool {
+	if found := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
 		q := &r.Spec.Requester
 		return isSystem(q.Username) && (q.UID != "" || len(q.Extra) > 0) // and nobody who only poses as one
 	}); len(found) > 0 {
@@ -69,13 +69,13 @@ func rollsOut(t *testing.T) {
 	ns := newNamespace(t, "")
 	kubelet(t, ns)
 	declareShop(t, ns)
-	kubectl(t, "admin", "-n", ns, "rollout", "status", "deployment/web", "--timeout=60s").mustAllow(t)
+	kubectl(t, "admin", "-n", ns, "rollout", "status", "deployment/web", "--timeout=60s").MustAllow(t)
 	declare(t, strings.ReplaceAll(fmt.Sprintf(shop, ns), "registry.example/web:1", "registry.example/web:2"))
-	kubectl(t, "admin", "-n", ns, "rollout", "status", "deployment/web", "--timeout=60s").mustAllow(t)
+	kubectl(t, "admin", "-n", ns, "rollout", "status", "deployment/web", "--timeout=60s").MustAllow(t)
 	eventually(t, "two ready endpoints of Service web", func(context.Context) error {
 		got := kubectl(t, "admin", "-n", ns, "get", "endpointslices", "-l", "kubernetes.io/service-name=web", "-o",
 			"jsonpath={.items[*].endpoints[?(@.conditions.ready==true)].addresses[0]}")
-		if n := len(strings.Fields(got.out)); n != 2 {
+		if n := len(strings.Fields(got.Out)); n != 2 {
 			return fmt.Errorf("there are %d", n)
 		}
 		return nil
@@ -94,8 +94,8 @@ spec:
   minReplicas: 4
   maxReplicas: 6
 `, ns))
-	kubectl(t, "admin", "-n", ns, "wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=4", "--timeout=30s").mustAllow(t)
-	kubectl(t, syncer, "-n", ns, "delete", "hpa/web", "deployment/web").mustAllow(t)
+	kubectl(t, "admin", "-n", ns, "wait", "deployment/web", "--for=jsonpath={.status.readyReplicas}=4", "--timeout=30s").MustAllow(t)
+	kubectl(t, syncer, "-n", ns, "delete", "hpa/web", "deployment/web").MustAllow(t)
 	eventually(t, "the ReplicaSets and Pods to go", none("-n", ns, "replicasets,pods", "-l", "app=web"))
 }
 
@@ -113,7 +113,7 @@ spec:
       tolerations: [{operator: Exists}]
       containers: [{name: once, image: registry.example/once:1}]
 `, ns))
-	kubectl(t, "admin", "-n", ns, "wait", "job/once", "--for=condition=Complete", "--timeout=30s").mustAllow(t)
+	kubectl(t, "admin", "-n", ns, "wait", "job/once", "--for=condition=Complete", "--timeout=30s").MustAllow(t)
 	eventually(t, "the Job and its Pod to be collected", none("-n", ns, "jobs,pods"))
 }
 
@@ -138,9 +138,9 @@ spec:
       containers: [{name: db, image: registry.example/db:1}]
 `, ns, kind, more))
 	}
-	kubectl(t, "admin", "-n", ns, "rollout", "status", "statefulset/db", "--timeout=30s").mustAllow(t)
+	kubectl(t, "admin", "-n", ns, "rollout", "status", "statefulset/db", "--timeout=30s").MustAllow(t)
 	eventually(t, "the DaemonSet's pod", func(context.Context) error {
-		if kubectl(t, "admin", "-n", ns, "get", "pods", "-l", "app=DaemonSet", "-o", "name").out == "" {
+		if kubectl(t, "admin", "-n", ns, "get", "pods", "-l", "app=DaemonSet", "-o", "name").Out == "" {
 			return errNone
 		}
 		return nil
@@ -152,7 +152,7 @@ func namespaceEnds(t *testing.T) {
 	kubelet(t, ns)
 	declareShop(t, ns)
 	podOf(t, ns)
-	kubectl(t, syncer, "delete", "namespace", ns, "--wait=false").mustAllow(t)
+	kubectl(t, syncer, "delete", "namespace", ns, "--wait=false").MustAllow(t)
 	eventually(t, "the namespace to be gone", none("namespace", ns, "--ignore-not-found"))
 }
 
@@ -182,7 +182,7 @@ func kubelet(t *testing.T, ns string) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	c := clientOf(t, "admin")
+	c := here.Client(t, "admin")
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {

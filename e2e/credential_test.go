@@ -66,7 +66,7 @@ type: kubernetes.io/service-account-token
 	} {
 		for _, w := range ways {
 			t.Run(who+": "+w.what, func(t *testing.T) {
-				kubectlIn(t, who, w.stdin, strings.Fields(w.args)...).mustDeny(t, v1alpha1.ReasonCredential)
+				here.KubectlIn(t, who, w.stdin, strings.Fields(w.args)...).MustDeny(t, v1alpha1.ReasonCredential)
 			})
 		}
 		t.Run(who+": all are recorded", func(t *testing.T) { recordedWays(t, user, ns) })
@@ -76,7 +76,7 @@ type: kubernetes.io/service-account-token
 func recordedWays(t *testing.T, user, ns string) {
 	t.Helper()
 	got := map[string]bool{}
-	for _, r := range records(t, func(r *v1alpha1.ChangeRecord) bool {
+	for _, r := range here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
 		return r.Spec.Requester.Username == user && r.Spec.Reason == v1alpha1.ReasonCredential
 	}) {
 		if r.Spec.Outcome != v1alpha1.OutcomeDenied || r.Spec.Class != v1alpha1.ClassCredential {
@@ -131,12 +131,12 @@ func TestADoorIntoAnOrdinaryPod(t *testing.T) {
 	declareShop(t, ns)
 	pod := podOf(t, ns)
 	dave := newPerson(t, "dave")
-	if got := kubectl(t, dave, "-n", ns, "exec", pod, "--", "true"); strings.Contains(got.err, "denied the request") {
-		t.Fatalf("want it let through admission, got %s", got.err)
+	if got := kubectl(t, dave, "-n", ns, "exec", pod, "--", "true"); strings.Contains(got.Err, "denied the request") {
+		t.Fatalf("want it let through admission, got %s", got.Err)
 	}
-	kubectl(t, dave, "-n", ns, "create", "token", "default").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, dave, "-n", ns, "create", "token", "default").MustDeny(t, v1alpha1.ReasonOutOfBand)
 	var got []string
-	for _, r := range records(t, inNamespaceBy(ns, dave)) {
+	for _, r := range here.Records(t, inNamespaceBy(ns, dave)) {
 		got = append(got, fmt.Sprint(r.Spec.Outcome, " ", r.Spec.Reason, " ", r.Spec.Request.Operation, " ", r.Spec.Request.Resource, "/", r.Spec.Request.Subresource))
 	}
 	want := []string{"Flagged Operation CONNECT pods/exec", "Denied OutOfBand CREATE serviceaccounts/token"}

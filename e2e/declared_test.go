@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // step is one patch of a person: of what it is, and whether it goes through.
@@ -23,10 +24,10 @@ func take(t *testing.T, ns string, steps []step) {
 		t.Run(s.what, func(t *testing.T) {
 			got := kubectl(t, "alice", "-n", ns, "patch", s.target, "--type="+s.kind, "-p", s.patch)
 			if !s.denied {
-				got.mustAllow(t)
+				got.MustAllow(t)
 				return
 			}
-			got.mustDeny(t, v1alpha1.ReasonOutOfBand)
+			got.MustDeny(t, v1alpha1.ReasonOutOfBand)
 		})
 	}
 }
@@ -80,11 +81,11 @@ func TestDeclaredFieldsOfCoreKinds(t *testing.T) {
 		{"take a declared port away", "service/web", "json", `[{"op":"remove","path":"/spec/ports/0"}]`, no},
 		{"change an atomic map", "service/web", "merge", `{"spec":{"selector":{"mine":"1"}}}`, no},
 	})
-	kubectl(t, "alice", "-n", ns, "delete", "configmap/settings", "--wait=false").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "delete", "configmap/settings", "--wait=false").MustDeny(t, v1alpha1.ReasonOutOfBand)
 	got := kubectl(t, "admin", "-n", ns, "get", "deployment/web", "-o",
 		"jsonpath={.spec.replicas} {.spec.template.spec.containers[*].image} {.spec.template.spec.containers[0].command} {.spec.template.spec.containers[0].env}")
 	want := `2 registry.example/web:1 registry.example/side:1 ["/web","-v"] [{"name":"MINE","value":"1"},{"name":"MODE","value":"live"}]`
-	if diff := cmp.Diff(want, got.out); diff != "" {
+	if diff := cmp.Diff(want, got.Out); diff != "" {
 		t.Errorf("the Deployment (-want +got):\n%s", diff)
 	}
 }
@@ -94,7 +95,7 @@ func TestDeclaredFieldsOfCoreKinds(t *testing.T) {
 func TestDeclaredFieldsOfCustomResources(t *testing.T) {
 	ns := newNamespace(t, "declared")
 	declare(t, crd("gadgets", "Gadget", "Namespaced"))
-	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/gadgets.e2e.example", "--timeout=20s").mustAllow(t)
+	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/gadgets.e2e.example", "--timeout=20s").MustAllow(t)
 	declare(t, fmt.Sprintf(`apiVersion: e2e.example/v1
 kind: Gadget
 metadata: {name: one, namespace: %s}
@@ -130,10 +131,10 @@ spec:
 	got := kubectl(t, "admin", "-n", ns, "get", one, "-o", "jsonpath={.spec}")
 	want := `{"free":{"depth":{"git":1,"mine":"other"},"mine":true},"parts":[{"name":"base","value":"git"}],` +
 		`"size":1,"tags":["git","declared","too"],"whole":["a","b"]}`
-	if diff := cmp.Diff(want, got.out); diff != "" {
+	if diff := cmp.Diff(want, got.Out); diff != "" {
 		t.Errorf("the Gadget (-want +got):\n%s", diff)
 	}
-	kubectl(t, "alice", "-n", ns, "delete", one, "--wait=false").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "delete", one, "--wait=false").MustDeny(t, v1alpha1.ReasonOutOfBand)
 }
 
 // Templates often leave an empty map behind: git declares none of its keys, and others may set theirs.
@@ -148,7 +149,7 @@ func TestEmptyMapsDeclareNoKeys(t *testing.T) {
 		{"remove both", bare, "merge", `{"metadata":{"labels":null,"annotations":null}}`, false},
 		{"change what git declares", bare, "merge", `{"data":{"a":"mine"}}`, no},
 	})
-	kubectl(t, operator, "-n", ns, "label", bare, "seen=yes").mustAllow(t)
+	kubectl(t, operator, "-n", ns, "label", bare, "seen=yes").MustAllow(t)
 }
 
 // With objects: Declared, what is not in git belongs to whoever made it.
@@ -165,48 +166,48 @@ func TestUndeclaredObjectsAreFree(t *testing.T) {
 		"run mine --image=registry.example/mine",
 		"delete deployment,service,configmap,pod mine --wait=false",
 	} {
-		kubectl(t, "alice", append([]string{"-n", ns}, strings.Fields(args)...)...).mustAllow(t)
+		kubectl(t, "alice", append([]string{"-n", ns}, strings.Fields(args)...)...).MustAllow(t)
 	}
-	if found := records(t, inNamespace(ns)); len(found) > 0 {
+	if found := here.Records(t, world.InNamespace(ns)); len(found) > 0 {
 		t.Errorf("there are %d records, the first of %+v", len(found), found[0].Spec.Request)
 	}
 }
 
 // An admitted change takes a path out of the sync's managedFields. It is guarded all the same, until git owns it again.
 func TestErodedPathsStayGuarded(t *testing.T) {
-	patch := func(user, ns, color string) result {
+	patch := func(user, ns, color string) world.Result {
 		return kubectl(t, user, "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"color":"`+color+`"}}`)
 	}
 	t.Run("after a break-glass window", func(t *testing.T) {
 		ns := newNamespace(t, "declared")
 		declareShop(t, ns)
-		kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass=INC-42: wrong colour in production").mustAllow(t)
-		patch("oncall", ns, "red").mustAllow(t)
-		kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass-").mustAllow(t)
+		kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass=INC-42: wrong colour in production").MustAllow(t)
+		patch("oncall", ns, "red").MustAllow(t)
+		kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass-").MustAllow(t)
 		erodedStaysGuarded(t, ns, patch)
 	})
 	t.Run("after a warning", func(t *testing.T) {
 		ns := newNamespace(t, "warn")
 		declareShop(t, ns)
-		patch("alice", ns, "red").mustAllow(t)
+		patch("alice", ns, "red").MustAllow(t)
 		declare(t, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s, labels: {gate: declared}}\n", ns))
 		erodedStaysGuarded(t, ns, patch)
 	})
 }
 
-func erodedStaysGuarded(t *testing.T, ns string, patch func(user, ns, color string) result) {
+func erodedStaysGuarded(t *testing.T, ns string, patch func(user, ns, color string) world.Result) {
 	t.Helper()
 	owner := `{range .metadata.managedFields[?(@.manager=="sync")]}{.fieldsV1.f:data}{end}`
 	got := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "--show-managed-fields", "-o", "jsonpath="+owner)
-	if want := `{".":{},"f:motto":{}}`; got.out != want && got.out != `{"f:motto":{}}` {
-		t.Fatalf("the sync still owns %s, want %s: nothing eroded", got.out, want)
+	if want := `{".":{},"f:motto":{}}`; got.Out != want && got.Out != `{"f:motto":{}}` {
+		t.Fatalf("the sync still owns %s, want %s: nothing eroded", got.Out, want)
 	}
-	patch("bob", ns, "black").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "bob", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"color":null}}`).mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "bob", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"mine":"1"}}`).mustAllow(t)
+	patch("bob", ns, "black").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "bob", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"color":null}}`).MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "bob", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"mine":"1"}}`).MustAllow(t)
 	declareShop(t, ns)
-	patch("bob", ns, "black").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data}").out
+	patch("bob", ns, "black").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data}").Out
 	if want := `{"color":"blue","mine":"1","motto":"git is the only path"}`; out != want {
 		t.Errorf("the ConfigMap holds %s, want %s", out, want)
 	}
@@ -218,10 +219,10 @@ func TestScaleOfDeclaredAndUndeclaredReplicas(t *testing.T) {
 	declareShop(t, ns)
 	free := strings.Replace(deploymentOf("free", ns), "  replicas: 2\n", "", 1)
 	declare(t, free)
-	kubectl(t, "alice", "-n", ns, "scale", "deployment/web", "--replicas=5").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "scale", "deployment/web", "--replicas=5").MustDeny(t, v1alpha1.ReasonOutOfBand)
 	mark := auditMark(t)
-	kubectl(t, "alice", "-n", ns, "scale", "deployment/free", "--replicas=5").mustAllow(t)
-	kubectl(t, "alice", "-n", ns, "scale", "deployment/free", "--replicas=4").mustAllow(t)
+	kubectl(t, "alice", "-n", ns, "scale", "deployment/free", "--replicas=5").MustAllow(t)
+	kubectl(t, "alice", "-n", ns, "scale", "deployment/free", "--replicas=4").MustAllow(t)
 
 	events := auditedSince(t, mark, byIn("alice", ns))
 	want := map[string]string{"decision": "allow", "class": "ungoverned", "policy": "declared"}
@@ -237,8 +238,8 @@ func TestScaleOfDeclaredAndUndeclaredReplicas(t *testing.T) {
 	}
 	// Git takes the replicas: they are its own from now on.
 	declare(t, deploymentOf("free", ns))
-	kubectl(t, "alice", "-n", ns, "scale", "deployment/free", "--replicas=5").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	out := kubectl(t, "admin", "-n", ns, "get", "deployments", "-o", "jsonpath={.items[*].spec.replicas}").out
+	kubectl(t, "alice", "-n", ns, "scale", "deployment/free", "--replicas=5").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	out := kubectl(t, "admin", "-n", ns, "get", "deployments", "-o", "jsonpath={.items[*].spec.replicas}").Out
 	if out != "2 2" {
 		t.Errorf("the Deployments have %s replicas, want 2 2", out)
 	}

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // A server-side dry run is judged as the write would be, and leaves nothing
@@ -36,17 +37,17 @@ func TestDryRunsLeaveNothing(t *testing.T) {
 			before := stateOf(t, ns)
 			got := kubectl(t, c.user, append(append([]string{"-n", ns}, c.args...), "--dry-run=server")...)
 			if c.reason == "" {
-				got.mustAllow(t)
+				got.MustAllow(t)
 			} else {
-				got.mustDeny(t, c.reason)
+				got.MustDeny(t, c.reason)
 			}
 			if diff := cmp.Diff(before, stateOf(t, ns)); diff != "" {
 				t.Errorf("the dry run changed something (-before +after):\n%s", diff)
 			}
 			if c.what == "break-glass" { // it opened no window
-				kubectl(t, "oncall", "-n", ns, "label", "configmap", "settings", "team=oncall", "--dry-run=server").mustDeny(t, v1alpha1.ReasonOutOfBand)
+				kubectl(t, "oncall", "-n", ns, "label", "configmap", "settings", "team=oncall", "--dry-run=server").MustDeny(t, v1alpha1.ReasonOutOfBand)
 			}
-			if left := records(t, inNamespace(ns)); len(left) != 0 {
+			if left := here.Records(t, world.InNamespace(ns)); len(left) != 0 {
 				t.Errorf("the dry run left records: %s", summary(left))
 			}
 		})
@@ -56,14 +57,14 @@ func TestDryRunsLeaveNothing(t *testing.T) {
 // stateOf is what a person can change in the shop.
 func stateOf(t *testing.T, ns string) map[string]any {
 	t.Helper()
-	admin := clientOf(t, "admin")
+	admin := here.Client(t, "admin")
 	cms, services := &corev1.ConfigMapList{}, &corev1.ServiceList{}
 	for _, list := range []client.ObjectList{cms, services} {
 		if err := admin.List(t.Context(), list, client.InNamespace(ns)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	out := map[string]any{"spec of web": kubectl(t, "admin", "-n", ns, "get", "deployment", "web", "-o", "jsonpath={.spec}").mustAllow(t).out}
+	out := map[string]any{"spec of web": kubectl(t, "admin", "-n", ns, "get", "deployment", "web", "-o", "jsonpath={.spec}").MustAllow(t).Out}
 	for _, cm := range cms.Items {
 		if cm.Name != "kube-root-ca.crt" { // the controllers make it in their time
 			out["ConfigMap "+cm.Name] = []any{cm.Data, cm.Annotations, cm.ResourceVersion}

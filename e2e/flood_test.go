@@ -32,7 +32,7 @@ func TestAFloodOfDenials(t *testing.T) {
 		if name != "frank" {
 			config = there.Config(name)
 		}
-		c := clientWith(t, config)
+		c := here.ClientOf(t, config)
 		for worker := range workers {
 			flood.Go(func() { denyMany(t, c, name, worker*each/workers, (worker+1)*each/workers) })
 		}
@@ -42,7 +42,7 @@ func TestAFloodOfDenials(t *testing.T) {
 	if took > 5*time.Minute {
 		t.Errorf("the flood took %s", took)
 	}
-	admin := clientWith(t, there.Config("admin"))
+	admin := here.ClientOf(t, there.Config("admin"))
 	want := map[string]int64{}
 	for _, name := range requesters {
 		want[name] = each

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // What says that git declared something is written by git's carrier alone: by nobody else, in no mode of judging, and
@@ -33,12 +34,12 @@ func TestForgedMarks(t *testing.T) {
 				if strings.HasSuffix(mark, "-") {
 					name = "marked"
 				}
-				kubectl(t, user, "-n", ns, verb, "configmap", name, mark, "--overwrite").mustDeny(t, v1alpha1.ReasonForged)
+				kubectl(t, user, "-n", ns, verb, "configmap", name, mark, "--overwrite").MustDeny(t, v1alpha1.ReasonForged)
 			})
 		}
 		t.Run("an object that is born with a mark", func(t *testing.T) {
-			kubectlIn(t, user, fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: born, namespace: %s, labels: {kustomize.toolkit.fluxcd.io/name: apps}}\n", ns),
-				"create", "-f", "-").mustDeny(t, v1alpha1.ReasonForged)
+			here.KubectlIn(t, user, fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: born, namespace: %s, labels: {kustomize.toolkit.fluxcd.io/name: apps}}\n", ns),
+				"create", "-f", "-").MustDeny(t, v1alpha1.ReasonForged)
 		})
 	})
 }
@@ -48,7 +49,7 @@ func TestForgedManagers(t *testing.T) {
 		patch := func(what, kind, patch string, more ...string) {
 			t.Run(what, func(t *testing.T) {
 				kubectl(t, user, append([]string{"-n", ns, "patch", "configmap/settings", "--type=" + kind, "-p", patch}, more...)...).
-					mustDeny(t, v1alpha1.ReasonForged)
+					MustDeny(t, v1alpha1.ReasonForged)
 			})
 		}
 		patch("clear managedFields", "merge", `{"metadata":{"managedFields":[{}]}}`)
@@ -75,12 +76,12 @@ func TestForgedManagers(t *testing.T) {
 		patch("patch under the sync's name", "merge", `{"data":{"mine":"1"}}`, "--field-manager=sync")
 		own := fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: %s}\ndata: {color: red}\n", ns)
 		t.Run("apply under the sync's name", func(t *testing.T) {
-			kubectlIn(t, user, own, "apply", "--server-side", "--force-conflicts", "--field-manager=sync", "-f", "-").mustDeny(t, v1alpha1.ReasonForged)
+			here.KubectlIn(t, user, own, "apply", "--server-side", "--force-conflicts", "--field-manager=sync", "-f", "-").MustDeny(t, v1alpha1.ReasonForged)
 		})
 		t.Run("create under the sync's name", func(t *testing.T) {
-			kubectl(t, user, "-n", ns, "create", "configmap", "born", "--field-manager=sync").mustDeny(t, v1alpha1.ReasonForged)
+			kubectl(t, user, "-n", ns, "create", "configmap", "born", "--field-manager=sync").MustDeny(t, v1alpha1.ReasonForged)
 		})
-		out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data}").out
+		out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data}").Out
 		if want := `{"color":"blue","motto":"git is the only path"}`; out != want {
 			t.Errorf("the ConfigMap holds %s, want %s", out, want)
 		}
@@ -107,11 +108,11 @@ metadata:
   annotations: {argocd.argoproj.io/tracking-id: "shop:/ConfigMap:x/marked"}
 `, ns))
 			if c.user == "oncall" {
-				kubectl(t, "oncall", "annotate", "namespace", ns, "gitlatch.dev/break-glass=INC-42: the shop is down").mustAllow(t)
-				kubectl(t, "oncall", "-n", ns, "patch", "configmap/marked", "-p", `{"data":{"open":"yes"}}`).mustAllow(t)
+				kubectl(t, "oncall", "annotate", "namespace", ns, "gitlatch.dev/break-glass=INC-42: the shop is down").MustAllow(t)
+				kubectl(t, "oncall", "-n", ns, "patch", "configmap/marked", "-p", `{"data":{"open":"yes"}}`).MustAllow(t)
 			}
 			test(t, c.user, ns)
-			for _, r := range records(t, inNamespace(ns)) {
+			for _, r := range here.Records(t, world.InNamespace(ns)) {
 				if r.Spec.Outcome == v1alpha1.OutcomeDenied && r.Spec.Requester.Username != c.user {
 					t.Errorf("a denial is recorded of %s", r.Spec.Requester.Username)
 				}
@@ -126,9 +127,9 @@ type entry map[string]any
 // entries are the managedFields of ConfigMap settings, each changed; nil leaves one out.
 func entries(t *testing.T, ns string, change func(entry) entry) string {
 	t.Helper()
-	got := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields}").mustAllow(t)
+	got := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields}").MustAllow(t)
 	var list, out []entry
-	if err := json.Unmarshal([]byte(got.out), &list); err != nil {
+	if err := json.Unmarshal([]byte(got.Out), &list); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range list {

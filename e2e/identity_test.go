@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 const (
@@ -31,12 +32,12 @@ data: {made: by-operator}
 func TestAnOperatorWorks(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	do := func(stdin, args string) result {
-		return kubectlIn(t, operator, stdin, append([]string{"-n", ns}, strings.Fields(args)...)...)
+	do := func(stdin, args string) world.Result {
+		return here.KubectlIn(t, operator, stdin, append([]string{"-n", ns}, strings.Fields(args)...)...)
 	}
-	uid := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.metadata.uid}").out
+	uid := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.metadata.uid}").Out
 	declare(t, crd("gears", "Gear", "Namespaced"))
-	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/gears.e2e.example", "--timeout=20s").mustAllow(t)
+	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/gears.e2e.example", "--timeout=20s").MustAllow(t)
 	declare(t, fmt.Sprintf("apiVersion: e2e.example/v1\nkind: Gear\nmetadata: {name: one, namespace: %s}\nspec: {size: 1}\n", ns))
 
 	for _, c := range []struct{ args, stdin string }{
@@ -53,13 +54,13 @@ func TestAnOperatorWorks(t *testing.T) {
 		{"drain gitlatch-node --pod-selector=app=child --disable-eviction=false --force --ignore-daemonsets --timeout=20s --dry-run=server", ""},
 		{"delete service,deployment,configmap child", ""},
 	} {
-		do(c.stdin, c.args).mustAllow(t)
+		do(c.stdin, c.args).MustAllow(t)
 	}
 	t.Run("its finalizer keeps a deleted object until it takes it away", func(t *testing.T) {
-		kubectl(t, syncer, "-n", ns, "delete", "gear/one", "--wait=false").mustAllow(t)
+		kubectl(t, syncer, "-n", ns, "delete", "gear/one", "--wait=false").MustAllow(t)
 		takeAway := `patch gear one --type=json -p [{"op":"remove","path":"/metadata/finalizers"}]`
-		kubectl(t, "alice", append([]string{"-n", ns}, strings.Fields(takeAway)...)...).mustDeny(t, v1alpha1.ReasonOutOfBand)
-		do("", takeAway).mustAllow(t)
+		kubectl(t, "alice", append([]string{"-n", ns}, strings.Fields(takeAway)...)...).MustDeny(t, v1alpha1.ReasonOutOfBand)
+		do("", takeAway).MustAllow(t)
 		eventually(t, "the Gear to be gone", none("-n", ns, "gears"))
 	})
 	t.Run("it evicts a pod, and the controller makes another", func(t *testing.T) {
@@ -67,7 +68,7 @@ func TestAnOperatorWorks(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if found := records(t, inNamespaceBy(ns, operatorUser)); len(found) > 0 {
+	if found := here.Records(t, inNamespaceBy(ns, operatorUser)); len(found) > 0 {
 		t.Errorf("there is a record of the operator's work: %+v", found[0].Spec.Request)
 	}
 
@@ -81,7 +82,7 @@ func TestAnOperatorWorks(t *testing.T) {
 		"delete namespace " + ns + " --wait=false",
 		"delete crd gears.e2e.example --wait=false",
 	} {
-		t.Run("denied: "+args, func(t *testing.T) { do("", args).mustDeny(t, v1alpha1.ReasonOutOfBand) })
+		t.Run("denied: "+args, func(t *testing.T) { do("", args).MustDeny(t, v1alpha1.ReasonOutOfBand) })
 	}
 }
 
@@ -97,7 +98,7 @@ func inNamespaceBy(ns, user string) func(*v1alpha1.ChangeRecord) bool {
 func TestWhoIsOnlyAPerson(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
-	kubectl(t, operator, "-n", ns, "create", "configmap", "undeclared").mustAllow(t)
+	kubectl(t, operator, "-n", ns, "create", "configmap", "undeclared").MustAllow(t)
 	for _, c := range []struct {
 		who, login string
 		as         []string
@@ -129,10 +130,10 @@ func TestWhoIsOnlyAPerson(t *testing.T) {
 			}
 			for _, args := range acts {
 				kubectl(t, c.login, append(append([]string{"-n", ns}, c.as...), strings.Fields(args)...)...).
-					mustDeny(t, v1alpha1.ReasonOutOfBand)
+					MustDeny(t, v1alpha1.ReasonOutOfBand)
 			}
 			operations := map[string]int{}
-			for _, r := range records(t, inNamespaceBy(ns, c.recorded)) {
+			for _, r := range here.Records(t, inNamespaceBy(ns, c.recorded)) {
 				if r.Spec.Outcome == v1alpha1.OutcomeDenied && r.Spec.Reason == v1alpha1.ReasonOutOfBand {
 					operations[r.Spec.Request.Operation]++
 				}
@@ -150,9 +151,9 @@ func TestWhoIsOnlyAPerson(t *testing.T) {
 func evict(t *testing.T, user, ns, pod string) error {
 	t.Helper()
 	body := fmt.Sprintf(`{"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":%q,"namespace":%q}}`, pod, ns)
-	got := kubectlIn(t, user, body, "create", "--raw", "/api/v1/namespaces/"+ns+"/pods/"+pod+"/eviction", "-f", "-")
-	if got.code != 0 {
-		return fmt.Errorf("evicting pod %s as %s: %s", pod, user, got.err)
+	got := here.KubectlIn(t, user, body, "create", "--raw", "/api/v1/namespaces/"+ns+"/pods/"+pod+"/eviction", "-f", "-")
+	if got.Code != 0 {
+		return fmt.Errorf("evicting pod %s as %s: %s", pod, user, got.Err)
 	}
 	eventually(t, "the pod to go", func(ctx context.Context) error {
 		return none("-n", ns, "pod/"+pod, "--ignore-not-found")(ctx)

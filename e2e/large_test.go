@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // A review of twelve megabytes is read and judged. In JSON each "<" is six bytes,
@@ -15,9 +16,9 @@ import (
 // gate that could not read it would be passed by, since the registration fails
 // open.
 func TestLargeReviews(t *testing.T) {
-	policy := kubectl(t, "admin", "get", "mutatingwebhookconfiguration", "gitlatch", "-o", "jsonpath={.webhooks[*].failurePolicy}").mustAllow(t)
-	if strings.Contains(policy.out, "Fail") || policy.out == "" {
-		t.Fatalf("the failure policy is %q, and this shows something only under Ignore", policy.out)
+	policy := kubectl(t, "admin", "get", "mutatingwebhookconfiguration", "gitlatch", "-o", "jsonpath={.webhooks[*].failurePolicy}").MustAllow(t)
+	if strings.Contains(policy.Out, "Fail") || policy.Out == "" {
+		t.Fatalf("the failure policy is %q, and this shows something only under Ignore", policy.Out)
 	}
 	for _, c := range []struct {
 		what, gate string
@@ -30,7 +31,7 @@ func TestLargeReviews(t *testing.T) {
 			ns := newNamespace(t, c.gate)
 			huge := configMap(ns, "huge")
 			huge.Data = map[string]string{"page": strings.Repeat("<", 1_040_000)}
-			if err := clientOf(t, syncer).Create(t.Context(), huge, client.FieldOwner("sync")); err != nil {
+			if err := here.Client(t, syncer).Create(t.Context(), huge, client.FieldOwner("sync")); err != nil {
 				t.Fatalf("git could not bring it: %v", err)
 			}
 			larry := newVisitor(t, "larry", "devs")
@@ -40,7 +41,7 @@ func TestLargeReviews(t *testing.T) {
 			} else if err != nil {
 				t.Fatal(err)
 			}
-			rec := one(t, "larry's patch", inNamespace(ns))
+			rec := one(t, "larry's patch", world.InNamespace(ns))
 			wantOutcome := v1alpha1.OutcomeFlagged
 			if c.denied {
 				wantOutcome = v1alpha1.OutcomeDenied

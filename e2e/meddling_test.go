@@ -37,7 +37,7 @@ func TestAWebhookThatMutatesAfterUs(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			mark := auditMark(t)
-			kubectl(t, dave, append([]string{"-n", ns}, strings.Fields(c.act)...)...).mustDeny(t, v1alpha1.ReasonOutOfBand)
+			kubectl(t, dave, append([]string{"-n", ns}, strings.Fields(c.act)...)...).MustDeny(t, v1alpha1.ReasonOutOfBand)
 			events := auditedSince(t, mark, byIn(dave, ns))
 			if len(events) != 1 {
 				t.Fatalf("the audit log shows %d writes of dave's, want 1", len(events))
@@ -45,7 +45,7 @@ func TestAWebhookThatMutatesAfterUs(t *testing.T) {
 			if got := said(events[0], v1alpha1.GateName)["decision"]; got != "allow" {
 				t.Errorf("the mutating call said %q, want allow: the other webhook came first", got)
 			}
-			found := records(t, func(r *v1alpha1.ChangeRecord) bool {
+			found := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
 				return r.Spec.Request.Namespace == ns && r.Spec.Request.Resource == c.resource
 			})
 			if len(found) != 1 {
@@ -60,17 +60,17 @@ func TestAWebhookThatMutatesAfterUs(t *testing.T) {
 			}
 		})
 	}
-	out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data}").out
+	out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data}").Out
 	if diff := cmp.Diff(`{"color":"blue","motto":"git is the only path"}`, out); diff != "" {
 		t.Errorf("the ConfigMap (-want +got):\n%s", diff)
 	}
-	if out := kubectl(t, "admin", "-n", ns, "get", "deployment/web", "-o", "jsonpath={.spec.replicas}").out; out != "2" {
+	if out := kubectl(t, "admin", "-n", ns, "get", "deployment/web", "-o", "jsonpath={.spec.replicas}").Out; out != "2" {
 		t.Errorf("the Deployment has %s replicas, want 2", out)
 	}
 	// Inside a window the person answers for what becomes of the write, and the record shows it.
-	kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass=INC-42: wrong colour in production").mustAllow(t)
-	kubectl(t, "oncall", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"mine":"1"}}`).mustAllow(t)
-	if out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data.color}").out; out != "meddled" {
+	kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass=INC-42: wrong colour in production").MustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"mine":"1"}}`).MustAllow(t)
+	if out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.data.color}").Out; out != "meddled" {
 		t.Errorf("the colour is %s, want meddled", out)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // Warn lets a person through, tells them what the denial would have said, and has
@@ -28,7 +29,7 @@ func TestWarnAdmitsWarnsAndRecords(t *testing.T) {
 	if err := wendy.Patch(t.Context(), cm, patchOf(`{"data":{"color":"red"}}`), client.FieldOwner("by-hand")); err != nil {
 		t.Fatalf("Warn did not admit: %v", err)
 	}
-	rec := one(t, "wendy's patch", inNamespace(ns))
+	rec := one(t, "wendy's patch", world.InNamespace(ns))
 	want := []string{
 		"OutOfBand: ConfigMap " + ns + "/settings is changed through git only.",
 		"policy: warn    you: wendy    record: " + rec.Name,
@@ -70,7 +71,7 @@ func TestAuditAdmitsAndRecords(t *testing.T) {
 	if got := anna.warnings.take(); got != nil {
 		t.Errorf("Audit says aloud: %q", got)
 	}
-	rec := one(t, "anna's patch", inNamespace(ns))
+	rec := one(t, "anna's patch", world.InNamespace(ns))
 	wantRecordedFirst(t, &rec, cm)
 	wantFlagged(t, &rec, "audit", "anna", cm)
 	wantAnnotations(t, gateAnnotations(t, "anna", "patch", ns), "flag", "audit", rec.Name)
@@ -82,7 +83,7 @@ func TestAuditLogSaysWhatTheGateDecided(t *testing.T) {
 	declareShop(t, ns)
 	ed := newVisitor(t, "ed", "devs")
 	deniedFor(t, ed.Patch(t.Context(), configMap(ns, "settings"), patchOf(`{"data":{"color":"red"}}`)), v1alpha1.ReasonOutOfBand)
-	rec := one(t, "ed's patch", inNamespace(ns))
+	rec := one(t, "ed's patch", world.InNamespace(ns))
 	want := map[string]string{
 		"gate.gitlatch.dev/decision": "deny", "gate.gitlatch.dev/class": "out-of-band", "gate.gitlatch.dev/reason": "OutOfBand",
 		"gate.gitlatch.dev/policy": "cluster", "gate.gitlatch.dev/record": rec.Name,
@@ -151,7 +152,7 @@ func TestAdmittedBecomesObservedOrNotPersisted(t *testing.T) {
 	declare(t, fmt.Sprintf("apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: full, namespace: %s}\nspec: {hard: {count/configmaps: 1}}\n", ns))
 	eventually(t, "the quota to be counted", func(ctx context.Context) error {
 		quota := &corev1.ResourceQuota{}
-		err := clientOf(t, "admin").Get(ctx, client.ObjectKey{Namespace: ns, Name: "full"}, quota)
+		err := here.Client(t, "admin").Get(ctx, client.ObjectKey{Namespace: ns, Name: "full"}, quota)
 		if err == nil && len(quota.Status.Used) == 0 {
 			return errNone
 		}
@@ -201,7 +202,7 @@ webhooks:
 		return nil
 	})
 	last := func(r *v1alpha1.ChangeRecord) bool {
-		return inNamespace(ns)(r) && len(r.Spec.Changes) == 1 && r.Spec.Target.ResourceVersion == versionOf(t, ns)
+		return world.InNamespace(ns)(r) && len(r.Spec.Changes) == 1 && r.Spec.Target.ResourceVersion == versionOf(t, ns)
 	}
 	one(t, "the patch that was stopped", last)
 	waitPhase(t, last, v1alpha1.PhaseNotPersisted)
@@ -210,7 +211,7 @@ webhooks:
 func versionOf(t *testing.T, ns string) string {
 	t.Helper()
 	cm := configMap(ns, "settings")
-	if err := clientOf(t, "admin").Get(t.Context(), client.ObjectKeyFromObject(cm), cm); err != nil {
+	if err := here.Client(t, "admin").Get(t.Context(), client.ObjectKeyFromObject(cm), cm); err != nil {
 		t.Fatal(err)
 	}
 	return cm.ResourceVersion

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // One attempt leaves one record: sixty concurrent patches of one object, each of
@@ -43,7 +44,7 @@ func TestOneRecordThroughConflicts(t *testing.T) {
 	}
 	running.Wait()
 	got, want := map[string]int{}, map[string]int{}
-	for _, r := range records(t, inNamespace(ns)) {
+	for _, r := range here.Records(t, world.InNamespace(ns)) {
 		for _, c := range r.Spec.Changes {
 			got[c.Path]++
 		}
@@ -56,7 +57,7 @@ func TestOneRecordThroughConflicts(t *testing.T) {
 	}
 	t.Logf("%d patches stored, %d given up by the API server, %d records", stored, conflicts, len(got))
 	eventually(t, "counts", func(context.Context) error {
-		for _, r := range records(t, inNamespace(ns)) {
+		for _, r := range here.Records(t, world.InNamespace(ns)) {
 			if r.Status.Count != 1 {
 				return fmt.Errorf("record %s counts %d: %+v", r.Name, r.Status.Count, r.Status.Counts)
 			}
@@ -84,8 +85,8 @@ func TestOneRecordForEachKindOfWrite(t *testing.T) {
 			pod := podOf(t, ns)
 			stdin := fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: %s}\ndata: {color: red}\n", ns)
 			args := strings.Fields(strings.ReplaceAll(c.args, "POD", pod))
-			kubectlIn(t, "alice", stdin, append([]string{"-n", ns}, args...)...)
-			rec := one(t, c.what, inNamespace(ns))
+			here.KubectlIn(t, "alice", stdin, append([]string{"-n", ns}, args...)...)
+			rec := one(t, c.what, world.InNamespace(ns))
 			q := rec.Spec.Request
 			got := []string{string(rec.Spec.Outcome), q.Operation, q.Resource + "/" + q.Subresource, q.Name}
 			want := []string{"Flagged", c.operation, c.resource, strings.ReplaceAll(c.name, "POD", pod)}
@@ -108,7 +109,7 @@ func TestOneRecordForRepeatedDenials(t *testing.T) {
 		deniedFor(t, nina.Delete(t.Context(), configMap(ns, "settings")), v1alpha1.ReasonOutOfBand)
 	}
 	eventually(t, "the count", func(context.Context) error {
-		found, count := records(t, inNamespace(ns)), int64(0)
+		found, count := here.Records(t, world.InNamespace(ns)), int64(0)
 		for _, r := range found {
 			count += r.Status.Count
 		}
@@ -134,7 +135,7 @@ func TestOneRecordForAGeneratedName(t *testing.T) {
 	}
 	eventually(t, "the names", func(context.Context) error {
 		got := map[string]bool{}
-		found := records(t, inNamespace(ns))
+		found := here.Records(t, world.InNamespace(ns))
 		for _, r := range found {
 			if r.Spec.Request.Name != "job-*" {
 				t.Fatalf("the record names %q", r.Spec.Request.Name)

@@ -49,14 +49,14 @@ func TestNobodyButGitWrites(t *testing.T) {
 			if c.what == "a debug container" {
 				reason = v1alpha1.ReasonOperation
 			}
-			got := kubectlIn(t, "alice", c.stdin, append([]string{"-n", ns}, strings.Fields(c.args)...)...)
-			if c.what == "autoscale" && got.code != 0 {
+			got := here.KubectlIn(t, "alice", c.stdin, append([]string{"-n", ns}, strings.Fields(c.args)...)...)
+			if c.what == "autoscale" && got.Code != 0 {
 				// After the denial kubectl tries again with another version of the kind,
 				// and shows only that it can't.
 			} else {
-				got.mustDeny(t, reason)
+				got.MustDeny(t, reason)
 			}
-			found := records(t, func(r *v1alpha1.ChangeRecord) bool {
+			found := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
 				return r.Spec.Requester.Username == "alice" && r.Spec.Outcome == v1alpha1.OutcomeDenied &&
 					r.Spec.Request.Operation == c.operation &&
 					(r.Spec.Request.Namespace == ns || strings.HasSuffix(r.Spec.Request.Name, ns))
@@ -69,9 +69,9 @@ func TestNobodyButGitWrites(t *testing.T) {
 			}
 		})
 	}
-	out := kubectl(t, "alice", "-n", ns, "get", "configmap", "settings", "-o", "jsonpath={.data.color} {.metadata.labels}").mustAllow(t)
-	if want := `blue {"app":"shop"}`; out.out != want {
-		t.Errorf("the ConfigMap is %q, want %q as git declared it", out.out, want)
+	out := kubectl(t, "alice", "-n", ns, "get", "configmap", "settings", "-o", "jsonpath={.data.color} {.metadata.labels}").MustAllow(t)
+	if want := `blue {"app":"shop"}`; out.Out != want {
+		t.Errorf("the ConfigMap is %q, want %q as git declared it", out.Out, want)
 	}
 }
 
@@ -80,7 +80,7 @@ func podOf(t *testing.T, ns string) string {
 	t.Helper()
 	name := ""
 	eventually(t, "a pod of Deployment web in "+ns, func(context.Context) error {
-		name = kubectl(t, "admin", "-n", ns, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}").out
+		name = kubectl(t, "admin", "-n", ns, "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}").Out
 		if name == "" {
 			return errNone
 		}
@@ -99,8 +99,8 @@ func TestEditIsDenied(t *testing.T) {
 	}
 	t.Setenv("KUBE_EDITOR", editor)
 	got := kubectl(t, "alice", "-n", ns, "edit", "configmap", "settings")
-	if got.code == 0 || !strings.Contains(got.err+got.out, "OutOfBand: ConfigMap "+ns+"/settings is changed through git only.") {
-		t.Fatalf("kubectl edit: want a denial, got exit %d: %s%s", got.code, got.out, got.err)
+	if got.Code == 0 || !strings.Contains(got.Err+got.Out, "OutOfBand: ConfigMap "+ns+"/settings is changed through git only.") {
+		t.Fatalf("kubectl edit: want a denial, got exit %d: %s%s", got.Code, got.Out, got.Err)
 	}
 }
 
@@ -108,12 +108,12 @@ func TestEditIsDenied(t *testing.T) {
 func TestKindsThatComeLater(t *testing.T) {
 	ns := newNamespace(t, "")
 	declare(t, crd("widgets", "Widget", "Namespaced"))
-	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/widgets.e2e.example", "--timeout=20s").mustAllow(t)
+	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/widgets.e2e.example", "--timeout=20s").MustAllow(t)
 	widget := fmt.Sprintf("apiVersion: e2e.example/v1\nkind: Widget\nmetadata: {name: one, namespace: %s}\nspec: {size: 1}\n", ns)
 	eventually(t, "git's Widget", func(ctx context.Context) error { return gate.Apply(ctx, widget) })
-	kubectl(t, "alice", "-n", ns, "patch", "widget", "one", "--type=merge", "-p", `{"spec":{"size":2}}`).mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "alice", "-n", ns, "scale", "widget/one", "--replicas=3").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "alice", "delete", "crd", "widgets.e2e.example", "--wait=false").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "patch", "widget", "one", "--type=merge", "-p", `{"spec":{"size":2}}`).MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "scale", "widget/one", "--replicas=3").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "delete", "crd", "widgets.e2e.example", "--wait=false").MustDeny(t, v1alpha1.ReasonOutOfBand)
 }
 
 func crd(plural, kind, scope string) string {

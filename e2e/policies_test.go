@@ -38,9 +38,9 @@ func TestPoliciesThatCanNotWorkAreRefused(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			text := "apiVersion: gitlatch.dev/v1alpha1\nkind: ChangePolicy\nmetadata: {name: broken}\nspec: " + c.spec + "\n"
 			for _, user := range []string{syncer, "admin"} {
-				got := kubectlIn(t, user, text, "create", "--validate=false", "-f", "-")
-				if got.code == 0 || !strings.Contains(got.err, c.path) || !strings.Contains(got.err, c.why) {
-					t.Errorf("%s: want a refusal that names %s (%s), got exit %d: %s%s", user, c.path, c.why, got.code, got.out, got.err)
+				got := here.KubectlIn(t, user, text, "create", "--validate=false", "-f", "-")
+				if got.Code == 0 || !strings.Contains(got.Err, c.path) || !strings.Contains(got.Err, c.why) {
+					t.Errorf("%s: want a refusal that names %s (%s), got exit %d: %s%s", user, c.path, c.why, got.Code, got.Out, got.Err)
 				}
 			}
 		})
@@ -85,7 +85,7 @@ spec:
 			t.Error(err)
 		}
 	}
-	if err := clientOf(t, syncer).Delete(t.Context(), policyNamed("moving")); err != nil {
+	if err := here.Client(t, syncer).Delete(t.Context(), policyNamed("moving")); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the policy to be gone", func(context.Context) error { return label() })
@@ -114,7 +114,7 @@ func TestTamperingIsUndoneAndRecorded(t *testing.T) {
 		{"deleted", "ValidatingWebhookConfiguration", "DELETE", "", "deleted", []string{"delete", "validatingwebhookconfiguration", "gitlatch"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			kubectl(t, "admin", c.args...).mustAllow(t)
+			kubectl(t, "admin", c.args...).MustAllow(t)
 			done := time.Now()
 			eventually(t, "the registration to be as it was", func(context.Context) error {
 				if diff := cmp.Diff(before[c.kind], registered(t, c.kind)); diff != "" {
@@ -131,7 +131,7 @@ func TestTamperingIsUndoneAndRecorded(t *testing.T) {
 		})
 	}
 	ns := newNamespace(t, "")
-	kubectl(t, "alice", "-n", ns, "create", "configmap", "mine").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "create", "configmap", "mine").MustDeny(t, v1alpha1.ReasonOutOfBand)
 }
 
 // tamperedWith wants a record, whole, of this tampering. The manager is known only
@@ -148,7 +148,7 @@ func tamperedWith(t *testing.T, kind, operation, manager, what string) error {
 		Message: kind + " gitlatch: " + what,
 	}
 	closest := "there is none"
-	for _, r := range records(t, func(r *v1alpha1.ChangeRecord) bool { return r.Spec.Outcome == v1alpha1.OutcomeTampered }) {
+	for _, r := range here.Records(t, func(r *v1alpha1.ChangeRecord) bool { return r.Spec.Outcome == v1alpha1.OutcomeTampered }) {
 		if closest = cmp.Diff(want, r.Spec); closest == "" {
 			return nil
 		}
@@ -162,7 +162,7 @@ func registered(t *testing.T, kind string) any {
 	config := &unstructured.Unstructured{}
 	config.SetAPIVersion("admissionregistration.k8s.io/v1")
 	config.SetKind(kind)
-	if err := clientOf(t, "admin").Get(t.Context(), client.ObjectKey{Name: "gitlatch"}, config); client.IgnoreNotFound(err) != nil {
+	if err := here.Client(t, "admin").Get(t.Context(), client.ObjectKey{Name: "gitlatch"}, config); client.IgnoreNotFound(err) != nil {
 		t.Fatal(err)
 	}
 	return config.Object["webhooks"]

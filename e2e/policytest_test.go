@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // What `policy test` says of this cluster's own audit log is what the gate said:
@@ -31,7 +32,7 @@ func TestPolicyTestAgreesWithTheGate(t *testing.T) {
 		quinn.Create(t.Context(), service("first")),
 		quinn.Create(t.Context(), service("second")),
 		quinn.Delete(t.Context(), service("web")),
-		clientOf(t, operator).Create(t.Context(), service("child")), // not declared: a controller's own
+		here.Client(t, operator).Create(t.Context(), service("child")), // not declared: a controller's own
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func TestPolicyTestAgreesWithTheGate(t *testing.T) {
 	}
 
 	gateSaid := map[string]int{}
-	for _, r := range records(t, inNamespace(ns)) {
+	for _, r := range here.Records(t, world.InNamespace(ns)) {
 		gateSaid[fmt.Sprintf("%s %s %s", r.Spec.Requester.Username, r.Spec.Request.Kind, r.Spec.Reason)]++
 	}
 	want := map[string]int{"quinn Service OutOfBand": 3, "rhea Deployment Operation": 1}
@@ -87,12 +88,12 @@ func replay(t *testing.T, ns string, more ...string) []replayed {
 		args = append(args, "-f", file)
 	}
 	got := plugin(t, "alice", append(args, more...)...)
-	if got.code > 1 {
-		t.Fatalf("policy test: exit %d: %s", got.code, got.err)
+	if got.Code > 1 {
+		t.Fatalf("policy test: exit %d: %s", got.Code, got.Err)
 	}
 	var result struct{ Rows []replayed }
-	if err := json.Unmarshal([]byte(got.out), &result); err != nil {
-		t.Fatalf("reading %q: %v", got.out, err)
+	if err := json.Unmarshal([]byte(got.Out), &result); err != nil {
+		t.Fatalf("reading %q: %v", got.Out, err)
 	}
 	var rows []replayed
 	for _, row := range result.Rows {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // Nobody writes records but Gitlatch, whatever RBAC lets them; a reviewer sets the
@@ -19,7 +20,7 @@ func TestRecordsAreReviewedAndNothingElse(t *testing.T) {
 	reviewers(t)
 	rita := newVisitor(t, "rita", "devs", "reviewers")
 	deniedFor(t, rita.Patch(t.Context(), configMap(ns, "settings"), patchOf(`{"data":{"color":"red"}}`)), v1alpha1.ReasonOutOfBand)
-	rec := one(t, "rita's patch", inNamespace(ns))
+	rec := one(t, "rita's patch", world.InNamespace(ns))
 	before := recordNamed(t, rec.Name)
 
 	for _, c := range []struct {
@@ -41,10 +42,10 @@ func TestRecordsAreReviewedAndNothingElse(t *testing.T) {
 		{"deleting their CRD as administrator", "admin", v1alpha1.ReasonBuiltIn, []string{"delete", "crd", "changerecords.gitlatch.dev", "--wait=false"}},
 		{"deleting the CRD of policies", "admin", v1alpha1.ReasonBuiltIn, []string{"delete", "crd", "changepolicies.gitlatch.dev", "--wait=false"}},
 	} {
-		t.Run(c.what, func(t *testing.T) { kubectl(t, c.user, c.args...).mustDeny(t, c.want) })
+		t.Run(c.what, func(t *testing.T) { kubectl(t, c.user, c.args...).MustDeny(t, c.want) })
 	}
 	forged := fmt.Sprintf("apiVersion: gitlatch.dev/v1alpha1\nkind: ChangeRecord\nmetadata: {name: cr-forged}\nspec: {outcome: Denied, evidence: Admission, confidence: Proven, request: {namespace: %s}}\n", ns)
-	kubectlIn(t, "alice", forged, "create", "-f", "-").mustDeny(t, v1alpha1.ReasonBuiltIn)
+	here.KubectlIn(t, "alice", forged, "create", "-f", "-").MustDeny(t, v1alpha1.ReasonBuiltIn)
 	if diff := cmp.Diff(before, recordNamed(t, rec.Name), cmpopts.IgnoreFields(v1alpha1.ChangeRecord{}, "ObjectMeta", "Status")); diff != "" {
 		t.Errorf("the record changed (-before +after):\n%s", diff)
 	}
@@ -53,7 +54,7 @@ func TestRecordsAreReviewedAndNothingElse(t *testing.T) {
 	deniedFor(t, rita.Status().Patch(t.Context(), recordNamed(t, rec.Name), review), v1alpha1.ReasonSelfReview)
 	began := time.Now().Add(-2 * time.Second)
 	kubectl(t, "reviewer", "patch", "changerecord", rec.Name, "--subresource=status", "--type=merge", "-p",
-		`{"status":{"review":{"verdict":"Approved","comment":"fine","reviewer":"bob","at":"2001-01-01T00:00:00Z"}}}`).mustAllow(t)
+		`{"status":{"review":{"verdict":"Approved","comment":"fine","reviewer":"bob","at":"2001-01-01T00:00:00Z"}}}`).MustAllow(t)
 	got := recordNamed(t, rec.Name).Status.Review
 	want := &v1alpha1.Review{Verdict: v1alpha1.ReviewApproved, Reviewer: "reviewer", Comment: "fine"}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(v1alpha1.Review{}, "At")); diff != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // reviewers binds the role gitlatch-reviewer, and no other, to the group reviewers.
@@ -26,13 +27,13 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: reviewers}]
 // noted is the record of a ConfigMap that somebody made by hand where the gate warns.
 func noted(t *testing.T, user, ns, name string) string {
 	t.Helper()
-	kubectl(t, user, "create", "configmap", name, "-n", ns).mustAllow(t)
+	kubectl(t, user, "create", "configmap", name, "-n", ns).MustAllow(t)
 	return one(t, user+"'s "+name, func(r *v1alpha1.ChangeRecord) bool {
 		return r.Spec.Request.Namespace == ns && r.Spec.Request.Name == name
 	}).Name
 }
 
-func reviewStatus(t *testing.T, user, record, patch string, more ...string) result {
+func reviewStatus(t *testing.T, user, record, patch string, more ...string) world.Result {
 	t.Helper()
 	return kubectl(t, user, append([]string{"patch", "changerecord", record, "--subresource=status", "--type=merge", "-p", `{"status":{"review":` + patch + `}}`}, more...)...)
 }
@@ -66,15 +67,15 @@ func TestNobodyReviewsTheirOwnByKubectl(t *testing.T) {
 
 	const approved, asBob = `{"verdict":"Approved"}`, `{"verdict":"Approved","reviewer":"bob","at":"2001-01-01T00:00:00Z"}`
 	for _, patch := range []string{approved, asBob} {
-		reviewStatus(t, "alice", rec, patch).mustDeny(t, v1alpha1.ReasonSelfReview)
+		reviewStatus(t, "alice", rec, patch).MustDeny(t, v1alpha1.ReasonSelfReview)
 	}
-	reviewStatus(t, "admin", rec, approved, "--as=alice", "--as-group=devs").mustDeny(t, v1alpha1.ReasonSelfReview)
+	reviewStatus(t, "admin", rec, approved, "--as=alice", "--as-group=devs").MustDeny(t, v1alpha1.ReasonSelfReview)
 	own := noted(t, runner, ns, "by-a-pipeline")
-	reviewStatus(t, runner, own, approved).mustDeny(t, v1alpha1.ReasonSelfReview)
+	reviewStatus(t, runner, own, approved).MustDeny(t, v1alpha1.ReasonSelfReview)
 	holds(t, rec, nil)
 
 	// One's own words are welcome, under one's own name.
-	reviewStatus(t, "alice", rec, `{"comments":[{"text":"it was urgent","author":"bob","at":"2001-01-01T00:00:00Z"}]}`).mustAllow(t)
+	reviewStatus(t, "alice", rec, `{"comments":[{"text":"it was urgent","author":"bob","at":"2001-01-01T00:00:00Z"}]}`).MustAllow(t)
 	said := v1alpha1.ReviewComment{Author: "alice", Text: "it was urgent"}
 	holds(t, rec, &v1alpha1.Review{Comments: []v1alpha1.ReviewComment{said}})
 	for what, patch := range map[string]string{
@@ -86,21 +87,21 @@ func TestNobodyReviewsTheirOwnByKubectl(t *testing.T) {
 		"more words than one takes": `{"comments":[{"text":"a"},{"text":"b"},{"text":"c"},{"text":"d"},{"text":"e"}]}`,
 	} {
 		t.Run("the reviewer changes "+what, func(t *testing.T) {
-			reviewStatus(t, "reviewer", rec, patch).mustDeny(t, v1alpha1.ReasonInvalidReview)
+			reviewStatus(t, "reviewer", rec, patch).MustDeny(t, v1alpha1.ReasonInvalidReview)
 		})
 	}
 
-	reviewStatus(t, "reviewer", rec, approved, "--dry-run=server").mustAllow(t)
+	reviewStatus(t, "reviewer", rec, approved, "--dry-run=server").MustAllow(t)
 	holds(t, rec, &v1alpha1.Review{Comments: []v1alpha1.ReviewComment{said}})
-	reviewStatus(t, "reviewer", rec, asBob).mustAllow(t)
+	reviewStatus(t, "reviewer", rec, asBob).MustAllow(t)
 	holds(t, rec, &v1alpha1.Review{Verdict: v1alpha1.ReviewApproved, Reviewer: "reviewer", Comments: []v1alpha1.ReviewComment{said}})
 	for _, patch := range []string{`{"verdict":null}`, `{"verdict":null,"reviewer":null,"at":null}`, `null`} {
-		reviewStatus(t, "bob", rec, patch).mustDeny(t, v1alpha1.ReasonInvalidReview)
+		reviewStatus(t, "bob", rec, patch).MustDeny(t, v1alpha1.ReasonInvalidReview)
 	}
-	reviewStatus(t, "alice", rec, `{"comment":"alice did well"}`).mustDeny(t, v1alpha1.ReasonSelfReview)
+	reviewStatus(t, "alice", rec, `{"comment":"alice did well"}`).MustDeny(t, v1alpha1.ReasonSelfReview)
 
 	// Another verdict is another's, and the one before it is kept.
-	reviewStatus(t, "bob", rec, `{"verdict":"Rejected","comment":"no ticket","reviewer":"reviewer"}`).mustAllow(t)
+	reviewStatus(t, "bob", rec, `{"verdict":"Rejected","comment":"no ticket","reviewer":"reviewer"}`).MustAllow(t)
 	holds(t, rec, &v1alpha1.Review{
 		Verdict: v1alpha1.ReviewRejected, Reviewer: "bob", Comment: "no ticket",
 		Comments: []v1alpha1.ReviewComment{said, {Author: "reviewer", Text: "Approved"}},
@@ -116,7 +117,7 @@ func TestAReviewerWithNothingElseEdits(t *testing.T) {
 		{"delete", "changerecords.gitlatch.dev", "no"}, {"get", "configmaps", "no"},
 	} {
 		resource, subresource, _ := strings.Cut(test.resource, "/")
-		got := strings.TrimSpace(kubectl(t, "reviewer", "auth", "can-i", test.verb, resource, "--subresource="+subresource).out)
+		got := strings.TrimSpace(kubectl(t, "reviewer", "auth", "can-i", test.verb, resource, "--subresource="+subresource).Out)
 		if got != test.want {
 			t.Errorf("can the reviewer %s %s: %s, want %s", test.verb, test.resource, got, test.want)
 		}
@@ -137,32 +138,32 @@ func TestNobodyReviewsTheirOwnByThePlugin(t *testing.T) {
 	ns := newNamespace(t, "warn")
 	rec, other := noted(t, "alice", ns, "note"), noted(t, "alice", ns, "more")
 
-	plugin(t, "alice", "review", "approve", rec).mustDeny(t, v1alpha1.ReasonSelfReview)
-	plugin(t, "alice", "review", "reject", rec, other, "--comment", "undo it").mustDeny(t, v1alpha1.ReasonSelfReview)
-	plugin(t, "alice", "review", "comment", rec, "--comment", "it was urgent").mustAllow(t)
-	plugin(t, "reviewer", "review", "comment", rec, "--comment", "why?").mustAllow(t)
-	plugin(t, "alice", "review", "comment", rec, "--comment", "INC-42").mustAllow(t)
+	plugin(t, "alice", "review", "approve", rec).MustDeny(t, v1alpha1.ReasonSelfReview)
+	plugin(t, "alice", "review", "reject", rec, other, "--comment", "undo it").MustDeny(t, v1alpha1.ReasonSelfReview)
+	plugin(t, "alice", "review", "comment", rec, "--comment", "it was urgent").MustAllow(t)
+	plugin(t, "reviewer", "review", "comment", rec, "--comment", "why?").MustAllow(t)
+	plugin(t, "alice", "review", "comment", rec, "--comment", "INC-42").MustAllow(t)
 	said := []v1alpha1.ReviewComment{{Author: "alice", Text: "it was urgent"}, {Author: "reviewer", Text: "why?"}, {Author: "alice", Text: "INC-42"}}
 	holds(t, rec, &v1alpha1.Review{Comments: said})
 
-	list := plugin(t, "reviewer", "review", "-n", ns, "-o", "name").mustAllow(t)
-	if want := "changerecord.gitlatch.dev/" + rec + "\nchangerecord.gitlatch.dev/" + other + "\n"; list.out != want {
-		t.Errorf("what waits: %q, want %q", list.out, want)
+	list := plugin(t, "reviewer", "review", "-n", ns, "-o", "name").MustAllow(t)
+	if want := "changerecord.gitlatch.dev/" + rec + "\nchangerecord.gitlatch.dev/" + other + "\n"; list.Out != want {
+		t.Errorf("what waits: %q, want %q", list.Out, want)
 	}
 	got := plugin(t, "reviewer", "review", "approve", "cr-none", "changerecord.gitlatch.dev/"+rec, "--comment", "thanks")
-	if !strings.Contains(got.err, `no record "cr-none"`) || got.code != 1 || got.out != rec+" approved by reviewer: alice create ConfigMap "+ns+"/note\n" {
-		t.Errorf("approving one of two: exit %d: %s%s", got.code, got.out, got.err)
+	if !strings.Contains(got.Err, `no record "cr-none"`) || got.Code != 1 || got.Out != rec+" approved by reviewer: alice create ConfigMap "+ns+"/note\n" {
+		t.Errorf("approving one of two: exit %d: %s%s", got.Code, got.Out, got.Err)
 	}
 	holds(t, rec, &v1alpha1.Review{Verdict: v1alpha1.ReviewApproved, Reviewer: "reviewer", Comment: "thanks", Comments: said})
 	got = plugin(t, "bob", "review", "approve", rec)
-	if want := "error: record " + rec + " is approved by reviewer already: --overrule gives another verdict\n"; got.code != 1 || got.err != want {
-		t.Errorf("approving it again: exit %d: %s, want %s", got.code, got.err, want)
+	if want := "error: record " + rec + " is approved by reviewer already: --overrule gives another verdict\n"; got.Code != 1 || got.Err != want {
+		t.Errorf("approving it again: exit %d: %s, want %s", got.Code, got.Err, want)
 	}
-	plugin(t, "bob", "review", "approve", rec, "--overrule").mustAllow(t)
+	plugin(t, "bob", "review", "approve", rec, "--overrule").MustAllow(t)
 	holds(t, rec, &v1alpha1.Review{
 		Verdict: v1alpha1.ReviewApproved, Reviewer: "bob", Comments: append(said, v1alpha1.ReviewComment{Author: "reviewer", Text: "Approved: thanks"}),
 	})
-	shown := plugin(t, "reviewer", "review", "show", rec).mustAllow(t).out
+	shown := plugin(t, "reviewer", "review", "show", rec).MustAllow(t).Out
 	for _, want := range []string{"Who:        alice\n", "Review:     Approved, by bob, ", " alice: it was urgent\n", " reviewer: Approved: thanks\n"} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("the record is shown without %q:\n%s", want, shown)

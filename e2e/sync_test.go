@@ -49,20 +49,20 @@ func TestTheSyncIsNeverAskedAbout(t *testing.T) {
 		{"delete configmap,secret -l app=shop", ""},
 		{"delete clusterrole one-" + ns, ""},
 	} {
-		kubectlIn(t, syncer, c.stdin, append([]string{"-n", ns}, strings.Fields(c.args)...)...).mustAllow(t)
+		here.KubectlIn(t, syncer, c.stdin, append([]string{"-n", ns}, strings.Fields(c.args)...)...).MustAllow(t)
 	}
 	// What only admission can be seen of, there being no kubelet.
 	for _, args := range []string{"exec " + pod + " -- true", "get --raw /api/v1/namespaces/" + ns + "/pods/" + pod + "/proxy/"} {
 		got := kubectl(t, syncer, append([]string{"-n", ns}, strings.Fields(args)...)...)
-		if strings.Contains(got.err, "denied the request") {
-			t.Errorf("kubectl %s: %s", args, got.err)
+		if strings.Contains(got.Err, "denied the request") {
+			t.Errorf("kubectl %s: %s", args, got.Err)
 		}
 	}
 	// kubectl deletes one by one, even with --all.
-	if err := clientOf(t, syncer).DeleteAllOf(t.Context(), &rbacv1.RoleBinding{}, client.InNamespace(ns)); err != nil {
+	if err := here.Client(t, syncer).DeleteAllOf(t.Context(), &rbacv1.RoleBinding{}, client.InNamespace(ns)); err != nil {
 		t.Errorf("deleting a collection: %v", err)
 	}
-	kubectl(t, syncer, "delete", "namespace", ns, "--wait=false").mustAllow(t)
+	kubectl(t, syncer, "delete", "namespace", ns, "--wait=false").MustAllow(t)
 
 	acts := map[string]bool{}
 	for _, e := range auditedSince(t, mark, by("system:serviceaccount:gitops:sync")) {
@@ -84,7 +84,7 @@ func TestTheSyncIsNeverAskedAbout(t *testing.T) {
 	if diff := cmp.Diff(before, decisions(t)); diff != "" {
 		t.Errorf("what the replicas count (-before +after):\n%s", diff)
 	}
-	if found := records(t, func(r *v1alpha1.ChangeRecord) bool {
+	if found := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
 		// The first policy is recorded, whoever writes it; so is who only poses as the sync.
 		return r.Spec.Requester.UID == string(gate.Sync().UID) && r.Spec.Request.Group != v1alpha1.Group
 	}); len(found) > 0 {

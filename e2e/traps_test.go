@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // What a naive gate breaks, or lets through: each was somebody's incident.
@@ -33,11 +34,11 @@ spec:
 	}
 	ns := newNamespace(t, "selected")
 	declareShop(t, ns)
-	kubectl(t, "alice", "-n", ns, "scale", "deployment/web", "--replicas=5").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "alice", "-n", ns, "label", "deployment/web", "app-").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "alice", "-n", ns, "label", "service/web", "app=web").mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "alice", "-n", ns, "label", "configmap/settings", "mine=yes").mustAllow(t)
-	kubectl(t, syncer, "delete", "changepolicy", "selected").mustAllow(t)
+	kubectl(t, "alice", "-n", ns, "scale", "deployment/web", "--replicas=5").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "label", "deployment/web", "app-").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "label", "service/web", "app=web").MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "label", "configmap/settings", "mine=yes").MustAllow(t)
+	kubectl(t, syncer, "delete", "changepolicy", "selected").MustAllow(t)
 }
 
 // kubectl drain works with the defaults: the cordon is flagged, evictions pass, and the record says who did it.
@@ -46,13 +47,13 @@ func TestDrain(t *testing.T) {
 	kubelet(t, ns)
 	app := "drained-" + ns
 	declare(t, deploymentOf(app, ns))
-	kubectl(t, "admin", "-n", ns, "rollout", "status", "deployment/"+app, "--timeout=60s").mustAllow(t)
-	kubectl(t, carol, "drain", "gitlatch-node", "--pod-selector=app="+app, "--ignore-daemonsets", "--timeout=60s").mustAllow(t)
-	kubectl(t, carol, "uncordon", "gitlatch-node").mustAllow(t)
-	kubectl(t, carol, "-n", ns, "delete", "pod", "-l", "app="+app).mustAllow(t)
-	kubectl(t, carol, "taint", "node", "gitlatch-node", "mine=yes:NoSchedule").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "admin", "-n", ns, "rollout", "status", "deployment/"+app, "--timeout=60s").MustAllow(t)
+	kubectl(t, carol, "drain", "gitlatch-node", "--pod-selector=app="+app, "--ignore-daemonsets", "--timeout=60s").MustAllow(t)
+	kubectl(t, carol, "uncordon", "gitlatch-node").MustAllow(t)
+	kubectl(t, carol, "-n", ns, "delete", "pod", "-l", "app="+app).MustAllow(t)
+	kubectl(t, carol, "taint", "node", "gitlatch-node", "mine=yes:NoSchedule").MustDeny(t, v1alpha1.ReasonOutOfBand)
 	var got []string
-	for _, r := range records(t, func(r *v1alpha1.ChangeRecord) bool { return r.Spec.Requester.Username == carol }) {
+	for _, r := range here.Records(t, func(r *v1alpha1.ChangeRecord) bool { return r.Spec.Requester.Username == carol }) {
 		if r.Spec.Request.Resource == "nodes" || r.Spec.Request.Namespace == ns {
 			got = append(got, fmt.Sprint(r.Spec.Outcome, " ", r.Spec.Reason, " ", r.Spec.Request.Operation, " ", r.Spec.Request.Resource))
 		}
@@ -71,14 +72,14 @@ func TestApplyThatChangesNothing(t *testing.T) {
 	text := func(name string) string {
 		return fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: %s, namespace: %s}\ndata: {a: b}\n", name, ns)
 	}
-	kubectlIn(t, syncer, text("client"), "apply", "-f", "-").mustAllow(t)
-	kubectlIn(t, syncer, text("server"), "apply", "--server-side", "-f", "-").mustAllow(t)
+	here.KubectlIn(t, syncer, text("client"), "apply", "-f", "-").MustAllow(t)
+	here.KubectlIn(t, syncer, text("server"), "apply", "--server-side", "-f", "-").MustAllow(t)
 	mark := auditMark(t)
-	if out := kubectlIn(t, "alice", text("client"), "apply", "-f", "-").mustAllow(t).out; out != "configmap/client unchanged\n" {
+	if out := here.KubectlIn(t, "alice", text("client"), "apply", "-f", "-").MustAllow(t).Out; out != "configmap/client unchanged\n" {
 		t.Errorf("kubectl apply says %q", out)
 	}
-	kubectlIn(t, "alice", text("server"), "apply", "--server-side", "-f", "-").mustAllow(t)
-	kubectl(t, "alice", "-n", ns, "patch", "configmap/client", "-p", `{"data":{"a":"b"}}`).mustAllow(t)
+	here.KubectlIn(t, "alice", text("server"), "apply", "--server-side", "-f", "-").MustAllow(t)
+	kubectl(t, "alice", "-n", ns, "patch", "configmap/client", "-p", `{"data":{"a":"b"}}`).MustAllow(t)
 	events := auditedSince(t, mark, byIn("alice", ns))
 	for _, e := range events {
 		want := map[string]string{"decision": "allow", "class": "unchanged"} // whichever policy governs
@@ -89,7 +90,7 @@ func TestApplyThatChangesNothing(t *testing.T) {
 	if len(events) < 2 {
 		t.Errorf("the audit log shows %d writes, want the apply and the patch", len(events))
 	}
-	kubectlIn(t, "alice", text("server"), "apply", "--server-side", "--field-manager=mine", "-f", "-").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	here.KubectlIn(t, "alice", text("server"), "apply", "--server-side", "--field-manager=mine", "-f", "-").MustDeny(t, v1alpha1.ReasonOutOfBand)
 }
 
 // A dry run gets the same answer, and leaves nothing: no record, no stamp, no window.
@@ -97,15 +98,15 @@ func TestDryRunsGetTheSameAnswer(t *testing.T) {
 	ns := newNamespace(t, "")
 	declareShop(t, ns)
 	const dry = "--dry-run=server"
-	kubectl(t, "alice", "-n", ns, "delete", "configmap/settings", dry).mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "alice", "-n", ns, "scale", "deployment/web", "--replicas=5", dry).mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "alice", "-n", ns, "create", "configmap", "mine", dry).mustDeny(t, v1alpha1.ReasonOutOfBand)
-	kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass=INC-42: only trying it out", dry).mustAllow(t)
-	kubectl(t, "oncall", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"color":"red"}}`, dry).mustDeny(t, v1alpha1.ReasonOutOfBand)
-	if found := records(t, inNamespace(ns)); len(found) > 0 {
+	kubectl(t, "alice", "-n", ns, "delete", "configmap/settings", dry).MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "scale", "deployment/web", "--replicas=5", dry).MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "create", "configmap", "mine", dry).MustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "oncall", "-n", ns, "annotate", "configmap/settings", "gitlatch.dev/break-glass=INC-42: only trying it out", dry).MustAllow(t)
+	kubectl(t, "oncall", "-n", ns, "patch", "configmap/settings", "-p", `{"data":{"color":"red"}}`, dry).MustDeny(t, v1alpha1.ReasonOutOfBand)
+	if found := here.Records(t, world.InNamespace(ns)); len(found) > 0 {
 		t.Errorf("a dry run left %d records, the first of %+v", len(found), found[0].Spec.Request)
 	}
-	if out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.metadata.annotations}").out; out != "" {
+	if out := kubectl(t, "admin", "-n", ns, "get", "configmap/settings", "-o", "jsonpath={.metadata.annotations}").Out; out != "" {
 		t.Errorf("a dry run left annotations %s", out)
 	}
 }
@@ -124,11 +125,11 @@ func TestDeleteCollection(t *testing.T) {
 	t.Run("what git declared is guarded", func(t *testing.T) {
 		ns := newNamespace(t, "declared")
 		declareShop(t, ns)
-		kubectlIn(t, dave, mine(ns), "create", "-f", "-").mustAllow(t)
+		here.KubectlIn(t, dave, mine(ns), "create", "-f", "-").MustAllow(t)
 		collectionDenied(t, dave, ns, nil, "settings")
 		// One's own may go as a collection.
-		kubectl(t, dave, "-n", ns, "delete", "configmap", "a-mine", "--ignore-not-found").mustAllow(t)
-		kubectlIn(t, dave, mine(ns), "create", "-f", "-").mustAllow(t)
+		kubectl(t, dave, "-n", ns, "delete", "configmap", "a-mine", "--ignore-not-found").MustAllow(t)
+		here.KubectlIn(t, dave, mine(ns), "create", "-f", "-").MustAllow(t)
 		if err := deleteCollection(t, dave, ns, client.MatchingLabels{"app": "mine"}); err != nil {
 			t.Errorf("deleting a collection of one's own: %v", err)
 		}
@@ -137,7 +138,7 @@ func TestDeleteCollection(t *testing.T) {
 
 func deleteCollection(t *testing.T, user, ns string, which client.MatchingLabels) error {
 	t.Helper()
-	return clientOf(t, user).DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(ns), which)
+	return here.Client(t, user).DeleteAllOf(t.Context(), &corev1.ConfigMap{}, client.InNamespace(ns), which)
 }
 
 func collectionDenied(t *testing.T, user, ns string, which client.MatchingLabels, stays string) {
@@ -149,7 +150,7 @@ func collectionDenied(t *testing.T, user, ns string, which client.MatchingLabels
 	if err := exists("-n", ns, "configmap/"+stays)(t.Context()); err != nil {
 		t.Errorf("what git declared is gone: %v", err)
 	}
-	if found := records(t, func(r *v1alpha1.ChangeRecord) bool {
+	if found := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
 		return r.Spec.Request.Namespace == ns && r.Spec.Request.Name == stays && r.Spec.Request.Operation == "DELETE"
 	}); len(found) != 1 {
 		t.Errorf("there are %d records of the deletion of %s, want 1", len(found), stays)
@@ -165,13 +166,13 @@ func TestObjectsOfOneMiB(t *testing.T) {
 		t.Run("gate="+c.gate, func(t *testing.T) {
 			ns, dave := newNamespace(t, c.gate), newPerson(t, "dave")
 			declare(t, bigMap(t, ns, "big"))
-			kubectl(t, dave, append([]string{"-n", ns}, strings.Fields(c.denied)...)...).mustDeny(t, v1alpha1.ReasonOutOfBand)
-			kubectl(t, dave, "-n", ns, "delete", "configmap", "big", "--wait=false").mustDeny(t, v1alpha1.ReasonOutOfBand)
-			kubectlIn(t, operator, bigMap(t, ns, "child"), "create", "-f", "-").mustAllow(t)
+			kubectl(t, dave, append([]string{"-n", ns}, strings.Fields(c.denied)...)...).MustDeny(t, v1alpha1.ReasonOutOfBand)
+			kubectl(t, dave, "-n", ns, "delete", "configmap", "big", "--wait=false").MustDeny(t, v1alpha1.ReasonOutOfBand)
+			here.KubectlIn(t, operator, bigMap(t, ns, "child"), "create", "-f", "-").MustAllow(t)
 			if c.gate == "declared" {
-				kubectl(t, dave, "-n", ns, "label", "configmap", "big", "mine=yes").mustAllow(t)
+				kubectl(t, dave, "-n", ns, "label", "configmap", "big", "mine=yes").MustAllow(t)
 			}
-			found := records(t, inNamespaceBy(ns, dave))
+			found := here.Records(t, inNamespaceBy(ns, dave))
 			if len(found) != 2 {
 				t.Errorf("there are %d records of dave's, want 2", len(found))
 			}
@@ -208,12 +209,12 @@ func TestRelabellingANamespaceIsNoWayOut(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("from %q to %s", c.from, c.to), func(t *testing.T) {
 			ns := newNamespace(t, c.from)
-			kubectl(t, "alice", "label", "namespace", ns, c.to, "--overwrite").mustDeny(t, v1alpha1.ReasonOutOfBand)
+			kubectl(t, "alice", "label", "namespace", ns, c.to, "--overwrite").MustDeny(t, v1alpha1.ReasonOutOfBand)
 			// A controller may add a label that git does not declare, but not this one.
-			kubectl(t, operator, "label", "namespace", ns, c.to, "--overwrite").mustDeny(t, v1alpha1.ReasonOutOfBand)
-			kubectl(t, operator, "label", "namespace", ns, "seen=yes").mustAllow(t)
+			kubectl(t, operator, "label", "namespace", ns, c.to, "--overwrite").MustDeny(t, v1alpha1.ReasonOutOfBand)
+			kubectl(t, operator, "label", "namespace", ns, "seen=yes").MustAllow(t)
 			want := c.from
-			if out := kubectl(t, "admin", "get", "namespace", ns, "-o", "jsonpath={.metadata.labels.gate}").out; out != want {
+			if out := kubectl(t, "admin", "get", "namespace", ns, "-o", "jsonpath={.metadata.labels.gate}").Out; out != want {
 				t.Errorf("the label is %q, want %q", out, want)
 			}
 		})

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 const restarted = `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-01-01T00:00:00Z"}}}}}`
@@ -33,11 +34,11 @@ func TestRecordsCanNotBeWritten(t *testing.T) {
 	restore := takeAwayRecords(t)
 
 	deniedFor(t, uma.Patch(t.Context(), configMap(enforced, "settings"), patchOf(`{"data":{"color":"red"}}`)), v1alpha1.ReasonOutOfBand)
-	kubectl(t, "oncall", "-n", enforced, "annotate", "configmap", "settings", glass).mustDeny(t, v1alpha1.ReasonBreakGlassUnrecorded)
-	kubectl(t, "oncall", "-n", audited, "annotate", "configmap", "settings", glass).mustDeny(t, v1alpha1.ReasonBreakGlassUnrecorded)
-	kubectl(t, "alice", "-n", enforced, "patch", "deployment", "web", "-p", restarted).mustDeny(t, v1alpha1.ReasonUnrecorded)
-	kubectl(t, "alice", "-n", warned, "patch", "configmap", "settings", "-p", `{"data":{"color":"red"}}`).mustAllow(t)
-	kubectl(t, "alice", "-n", audited, "patch", "configmap", "settings", "-p", `{"data":{"color":"red"}}`).mustAllow(t)
+	kubectl(t, "oncall", "-n", enforced, "annotate", "configmap", "settings", glass).MustDeny(t, v1alpha1.ReasonBreakGlassUnrecorded)
+	kubectl(t, "oncall", "-n", audited, "annotate", "configmap", "settings", glass).MustDeny(t, v1alpha1.ReasonBreakGlassUnrecorded)
+	kubectl(t, "alice", "-n", enforced, "patch", "deployment", "web", "-p", restarted).MustDeny(t, v1alpha1.ReasonUnrecorded)
+	kubectl(t, "alice", "-n", warned, "patch", "configmap", "settings", "-p", `{"data":{"color":"red"}}`).MustAllow(t)
+	kubectl(t, "alice", "-n", audited, "patch", "configmap", "settings", "-p", `{"data":{"color":"red"}}`).MustAllow(t)
 	if got := annotationsOf(t, enforced, "settings"); len(got) != 0 {
 		t.Errorf("the refused break-glass left annotations: %v", got)
 	}
@@ -56,8 +57,8 @@ func TestRecordsCanNotBeWritten(t *testing.T) {
 
 	restore()
 	eventually(t, "uma's denial to be recorded late", func(context.Context) error {
-		found := records(t, func(r *v1alpha1.ChangeRecord) bool {
-			return inNamespace(enforced)(r) && r.Spec.Requester.Username == "uma"
+		found := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
+			return world.InNamespace(enforced)(r) && r.Spec.Requester.Username == "uma"
 		})
 		if len(found) != 1 || found[0].Spec.Outcome != v1alpha1.OutcomeDenied || found[0].Status.Count != 1 {
 			return fmt.Errorf("there are %d: %s", len(found), summary(found))
@@ -66,8 +67,8 @@ func TestRecordsCanNotBeWritten(t *testing.T) {
 	})
 	for _, ns := range []string{warned, audited} {
 		eventually(t, "what was admitted in "+ns+" to be recorded late", func(context.Context) error {
-			found := records(t, func(r *v1alpha1.ChangeRecord) bool {
-				return inNamespace(ns)(r) && r.Spec.Outcome == v1alpha1.OutcomeFlagged && r.Spec.Requester.Username == "alice"
+			found := here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
+				return world.InNamespace(ns)(r) && r.Spec.Outcome == v1alpha1.OutcomeFlagged && r.Spec.Requester.Username == "alice"
 			})
 			if len(found) != 1 {
 				return fmt.Errorf("there are %d: %s", len(found), summary(found))
@@ -75,12 +76,12 @@ func TestRecordsCanNotBeWritten(t *testing.T) {
 			return nil
 		})
 	}
-	kubectl(t, "oncall", "-n", enforced, "annotate", "configmap", "settings", glass).mustAllow(t)
+	kubectl(t, "oncall", "-n", enforced, "annotate", "configmap", "settings", glass).MustAllow(t)
 }
 
 func wantNoneRecorded(t *testing.T, namespaces ...string) {
 	t.Helper()
-	left := records(t, func(r *v1alpha1.ChangeRecord) bool { return slices.Contains(namespaces, r.Spec.Request.Namespace) })
+	left := here.Records(t, func(r *v1alpha1.ChangeRecord) bool { return slices.Contains(namespaces, r.Spec.Request.Namespace) })
 	if len(left) != 0 {
 		t.Fatalf("the webhook still writes records: %s", summary(left))
 	}
@@ -91,7 +92,7 @@ func wantNoneRecorded(t *testing.T, namespaces ...string) {
 func takeAwayRecords(t *testing.T) (restore func()) {
 	t.Helper()
 	role := &rbacv1.ClusterRole{}
-	if err := clientOf(t, "admin").Get(t.Context(), client.ObjectKey{Name: "gitlatch-webhook"}, role); err != nil {
+	if err := here.Client(t, "admin").Get(t.Context(), client.ObjectKey{Name: "gitlatch-webhook"}, role); err != nil {
 		t.Fatal(err)
 	}
 	whole, less := role.DeepCopy().Rules, role.DeepCopy().Rules
@@ -121,7 +122,7 @@ func setRules(t *testing.T, rules []rbacv1.PolicyRule, may bool) {
 	if err := gate.Apply(ctx, string(text)); err != nil {
 		t.Fatalf("git could not change the webhook's rights: %v", err)
 	}
-	admin := clientOf(t, "admin")
+	admin := here.Client(t, "admin")
 	err = waitFor(ctx, "the webhook's rights", func(ctx context.Context) error {
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
 			User:               "system:serviceaccount:gitlatch-system:gitlatch-webhook",

@@ -31,7 +31,7 @@ spec:
 	versionedCRD := strings.Replace(crd("relays", "Relay", "Namespaced"), "  - name: v1\n", "  - &v1\n    name: v1\n", 1) +
 		"  - {<<: *v1, name: v2, storage: false}\n"
 	declare(t, versionedCRD)
-	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/relays.e2e.example", "--timeout=20s").mustAllow(t)
+	kubectl(t, "admin", "wait", "--for=condition=Established", "crd/relays.e2e.example", "--timeout=20s").MustAllow(t)
 	declare(t, fmt.Sprintf("apiVersion: e2e.example/v1\nkind: Relay\nmetadata: {name: one, namespace: %s}\nspec: {size: 1, tags: [git]}\n", ns))
 	declare(t, fmt.Sprintf("apiVersion: e2e.example/v2\nkind: Relay\nmetadata: {name: two, namespace: %s}\nspec: {size: 1, tags: [git]}\n", ns))
 
@@ -59,5 +59,5 @@ spec:
 	if diff := cmp.Diff(want, sortedKeys(spoken)); diff != "" {
 		t.Errorf("the versions that were spoken (-want +got):\n%s", diff)
 	}
-	kubectl(t, "alice", "-n", ns, "delete", relay2+"one", "--wait=false").mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "-n", ns, "delete", relay2+"one", "--wait=false").MustDeny(t, v1alpha1.ReasonOutOfBand)
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // visitor is somebody with a client certificate: a name that no other test uses
@@ -41,7 +42,7 @@ func newVisitor(t *testing.T, name string, groups ...string) *visitor {
 	}
 	w := &warnings{}
 	config.WarningHandler = w
-	return &visitor{name: name, Client: clientWith(t, config), warnings: w}
+	return &visitor{name: name, Client: here.ClientOf(t, config), warnings: w}
 }
 
 // warnings collects what the API server tells a client aside.
@@ -91,7 +92,7 @@ func configMap(ns, name string) *corev1.ConfigMap {
 // one returns the only record that keep selects.
 func one(t *testing.T, what string, keep func(*v1alpha1.ChangeRecord) bool) v1alpha1.ChangeRecord {
 	t.Helper()
-	found := records(t, keep)
+	found := here.Records(t, keep)
 	if len(found) != 1 {
 		t.Fatalf("%s: want one record, got %d: %s", what, len(found), summary(found))
 	}
@@ -112,7 +113,7 @@ func summary(found []v1alpha1.ChangeRecord) string {
 func recordNamed(t *testing.T, name string) *v1alpha1.ChangeRecord {
 	t.Helper()
 	rec := &v1alpha1.ChangeRecord{}
-	if err := clientOf(t, "admin").Get(t.Context(), client.ObjectKey{Name: name}, rec); err != nil {
+	if err := here.Client(t, "admin").Get(t.Context(), client.ObjectKey{Name: name}, rec); err != nil {
 		t.Fatal(err)
 	}
 	return rec
@@ -169,7 +170,7 @@ var pluginDir = sync.OnceValues(func() (string, error) {
 })
 
 // plugin runs `kubectl gitlatch` as a person, found by kubectl on its PATH.
-func plugin(t *testing.T, user string, args ...string) result {
+func plugin(t *testing.T, user string, args ...string) world.Result {
 	t.Helper()
 	dir, err := pluginDir()
 	if err != nil {
@@ -182,7 +183,7 @@ func plugin(t *testing.T, user string, args ...string) result {
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
-	return result{user: user, command: "gitlatch " + strings.Join(args, " "), out: out.String(), err: errs.String(), code: cmd.ProcessState.ExitCode()}
+	return world.Result{User: user, Command: "gitlatch " + strings.Join(args, " "), Out: out.String(), Err: errs.String(), Code: cmd.ProcessState.ExitCode()}
 }
 
 // isCreationOf selects the stored creation of a record.

@@ -13,7 +13,7 @@ import (
 // What bad input gets: the condition says what is wrong and where, nothing is applied
 // or deleted, and the last good state is kept, and guarded.
 func TestWhatCannotBeReadStopsTheCommitAndNothingIsLost(t *testing.T) {
-	w := newWorld(t, "open")
+	w := newProject(t, "open")
 	w.write("deploy/app.yaml", configMap("app"))
 	w.write("deploy/team/team.yaml", configMap("team"))
 	good := w.commit("declare app and team")
@@ -21,20 +21,20 @@ func TestWhatCannotBeReadStopsTheCommitAndNothingIsLost(t *testing.T) {
 	w.applied(good)
 	for i, test := range []struct {
 		name   string
-		make   func(*world)
+		make   func(*project)
 		reason desired.Reason
 		want   string
 	}{
-		{"a link out of the tree", func(w *world) { w.symlink("../../etc/app.yaml", "deploy/more.yaml") }, desired.ReasonPath,
+		{"a link out of the tree", func(w *project) { w.symlink("../../etc/app.yaml", "deploy/more.yaml") }, desired.ReasonPath,
 			`deploy/more.yaml: the symbolic link deploy/more.yaml to "../../etc/app.yaml" leaves the repository`},
-		{"a link to the root of the machine", func(w *world) { w.symlink("/etc/hostname", "deploy/more.yaml") }, desired.ReasonPath,
+		{"a link to the root of the machine", func(w *project) { w.symlink("/etc/hostname", "deploy/more.yaml") }, desired.ReasonPath,
 			`deploy/more.yaml: the symbolic link deploy/more.yaml to "/etc/hostname" leaves the repository`},
-		{"a link to nothing", func(w *world) { w.symlink("nothing.yaml", "deploy/more.yaml") }, desired.ReasonPath,
+		{"a link to nothing", func(w *project) { w.symlink("nothing.yaml", "deploy/more.yaml") }, desired.ReasonPath,
 			`deploy/more.yaml: the symbolic link deploy/more.yaml to "nothing.yaml" leads to nothing in the repository`},
-		{"a file that is too large", func(w *world) {
+		{"a file that is too large", func(w *project) {
 			w.put("deploy/more.yaml", strings.Repeat("# nothing to see here, and much of it\n", 1<<20))
 		}, desired.ReasonPath, "deploy/more.yaml: it has 39845888 bytes, more than the 33554432 that are read"},
-		{"a folder that became a submodule", func(w *world) {
+		{"a folder that became a submodule", func(w *project) {
 			w.remove("deploy/team")
 			w.git(w.t, "add", "--all", ".")
 			if err := os.Mkdir(filepath.Join(w.repo.Dir, "deploy", "team"), 0o700); err != nil {
@@ -67,7 +67,7 @@ func TestWhatCannotBeReadStopsTheCommitAndNothingIsLost(t *testing.T) {
 // A repository that can't be reached, was emptied, or lost its branch says so, and what
 // it declared last is kept and guarded until it is back.
 func TestARepositoryThatIsGoneDeletesNothing(t *testing.T) {
-	w := newWorld(t, "open")
+	w := newProject(t, "open")
 	w.write("deploy/app.yaml", configMap("app"))
 	w.write("deploy/team/team.yaml", configMap("team"))
 	good := w.commit("declare app and team")
@@ -125,14 +125,14 @@ func TestARepositoryThatIsGoneDeletesNothing(t *testing.T) {
 	}
 }
 
-func (w *world) git(t *testing.T, args ...string) {
+func (w *project) git(t *testing.T, args ...string) {
 	t.Helper()
 	if _, err := w.repo.Git(args...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (w *world) symlink(target, file string) {
+func (w *project) symlink(target, file string) {
 	w.t.Helper()
 	if err := w.repo.Symlink(target, file); err != nil {
 		w.t.Fatal(err)
@@ -141,7 +141,7 @@ func (w *world) symlink(target, file string) {
 
 // keptBut expects app and team as they were, and nothing new; what alice does to one of
 // them by hand is undone.
-func (w *world) keptBut(try int) {
+func (w *project) keptBut(try int) {
 	w.t.Helper()
 	if w.get("configmap/new", ".metadata.name") != "" {
 		w.t.Error("something of the bad commit was applied")
@@ -152,12 +152,12 @@ func (w *world) keptBut(try int) {
 		}
 	}
 	name := []string{"app", "team"}[try%2]
-	kubectl(w.t, "alice", "delete", "configmap", name, "-n", w.namespace).mustAllow(w.t)
+	kubectl(w.t, "alice", "delete", "configmap", name, "-n", w.namespace).MustAllow(w.t)
 	w.pulledBack("configmap/"+name, ".data.level", "info")
 }
 
 // restore makes the repository what it was at a commit.
-func (w *world) restore(commit string) {
+func (w *project) restore(commit string) {
 	w.t.Helper()
 	if err := os.RemoveAll(filepath.Join(w.repo.Dir, "deploy")); err != nil {
 		w.t.Fatal(err)

@@ -12,39 +12,39 @@ import (
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
-// openGlass has oncall open a window over an object of the world's namespace, and
+// openGlass has oncall open a window over an object of the project's namespace, and
 // returns the record of the opening. more are annotations beside the reason.
-func (w *world) openGlass(object string, more ...string) (record string) {
+func (w *project) openGlass(object string, more ...string) (record string) {
 	w.t.Helper()
 	args := append([]string{"annotate", object, "-n", w.namespace, v1alpha1.AnnotationBreakGlass + "=INC-42: the database is gone"}, more...)
-	kubectl(w.t, "oncall", args...).mustAllow(w.t)
+	kubectl(w.t, "oncall", args...).MustAllow(w.t)
 	return w.get(object, `.metadata.annotations.gitlatch\.dev/break-glass-record`)
 }
 
 // closeGlass has oncall end the window, once the controller has followed what was done
 // in it: a write that meets the controller's is admitted twice, and the second time the
 // window is over already.
-func (w *world) closeGlass(object string) {
+func (w *project) closeGlass(object string) {
 	w.t.Helper()
 	w.pulledBack("deployment/web", ".status.observedGeneration", w.get("deployment/web", ".metadata.generation"))
-	kubectl(w.t, "oncall", "annotate", object, "-n", w.namespace, v1alpha1.AnnotationBreakGlass+"-").mustAllow(w.t)
+	kubectl(w.t, "oncall", "annotate", object, "-n", w.namespace, v1alpha1.AnnotationBreakGlass+"-").MustAllow(w.t)
 }
 
-// oncall does something in the world's namespace that must go through.
-func (w *world) oncall(args ...string) {
+// oncall does something in the project's namespace that must go through.
+func (w *project) oncall(args ...string) {
 	w.t.Helper()
-	kubectl(w.t, "oncall", append(args, "-n", w.namespace)...).mustAllow(w.t)
+	kubectl(w.t, "oncall", append(args, "-n", w.namespace)...).MustAllow(w.t)
 }
 
 // resolved waits until the record of a window says how it ended, and the records of all
 // writes inside it as well, and fails where one says something else. To take the
 // annotation away is one of the writes.
-func (w *world) resolved(record string, end v1alpha1.WindowEndReason, state v1alpha1.ResolutionState, commit string, writes int) {
+func (w *project) resolved(record string, end v1alpha1.WindowEndReason, state v1alpha1.ResolutionState, commit string, writes int) {
 	w.t.Helper()
 	var inside []v1alpha1.ChangeRecord
 	eventually(w.t, "the records of the window to end", func(ctx context.Context) error {
 		list := &v1alpha1.ChangeRecordList{}
-		if err := clientOf(w.t, "admin").List(ctx, list); err != nil {
+		if err := here.Client(w.t, "admin").List(ctx, list); err != nil {
 			return err
 		}
 		inside = nil
@@ -77,7 +77,7 @@ func (w *world) resolved(record string, end v1alpha1.WindowEndReason, state v1al
 }
 
 // unmarked waits until no mark of a window is left on an object.
-func (w *world) unmarked(object string) {
+func (w *project) unmarked(object string) {
 	w.t.Helper()
 	eventually(w.t, "the marks of the window to go", func(context.Context) error {
 		if got := w.get(object, ".metadata.annotations"); strings.Contains(got, "break-glass") {
@@ -88,9 +88,9 @@ func (w *world) unmarked(object string) {
 }
 
 // shop is a guarded world in which web and app are applied.
-func shop(t *testing.T) (w *world, first string) {
+func shop(t *testing.T) (w *project, first string) {
 	t.Helper()
-	w = newWorld(t, "")
+	w = newProject(t, "")
 	w.write("deploy/web.yaml", deployment)
 	w.write("deploy/app.yaml", configMap("app"))
 	first = w.commit("declare web and app")
@@ -100,10 +100,10 @@ func shop(t *testing.T) (w *world, first string) {
 }
 
 // message is what the condition Ready says.
-func (w *world) message() string {
+func (w *project) message() string {
 	w.t.Helper()
 	s := &v1alpha1.GitSync{}
-	if err := clientOf(w.t, "admin").Get(w.t.Context(), client.ObjectKey{Namespace: w.home, Name: w.sync}, s); err != nil {
+	if err := here.Client(w.t, "admin").Get(w.t.Context(), client.ObjectKey{Namespace: w.home, Name: w.sync}, s); err != nil {
 		w.t.Fatal(err)
 	}
 	return condition(s, v1alpha1.ConditionReady).Message
@@ -140,7 +140,7 @@ func TestAnObjectInAnOpenWindowIsLeftAloneAndPulledBackAtItsEnd(t *testing.T) {
 	if got, want := w.message(), "applied main@"+second[:7]+": 3 objects"; got != want {
 		t.Errorf("the condition says %q, not %q", got, want)
 	}
-	kubectl(t, "oncall", "scale", "deployment/web", "--replicas=5", "-n", w.namespace).mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "oncall", "scale", "deployment/web", "--replicas=5", "-n", w.namespace).MustDeny(t, v1alpha1.ReasonOutOfBand)
 }
 
 // What was deleted in a window is created again when its time is over.
@@ -197,11 +197,11 @@ func TestAWindowOverANamespaceCoversAllInIt(t *testing.T) {
 }
 
 // ended waits until a window's record is resolved as reverted.
-func (w *world) ended(record string) {
+func (w *project) ended(record string) {
 	w.t.Helper()
 	eventually(w.t, "the window's record to end", func(ctx context.Context) error {
 		r := &v1alpha1.ChangeRecord{}
-		if err := clientOf(w.t, "admin").Get(ctx, client.ObjectKey{Name: record}, r); err != nil {
+		if err := here.Client(w.t, "admin").Get(ctx, client.ObjectKey{Name: record}, r); err != nil {
 			return err
 		}
 		if got := r.Status.Resolution; got == nil || got.State != v1alpha1.ResolutionReverted || r.Status.Phase != v1alpha1.PhaseResolved {
@@ -233,12 +233,12 @@ func TestAWindowThatEndedWhileNoApplierRanIsClosed(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		annote []string
-		end    func(*world)
+		end    func(*project)
 		reason v1alpha1.WindowEndReason
 		writes int
 	}{
-		{"its annotation was taken away", nil, func(w *world) { w.closeGlass("deployment/web") }, v1alpha1.WindowRemoved, 2},
-		{"its time was over", []string{v1alpha1.AnnotationBreakGlassFor + "=3s"}, func(w *world) { w.shut() }, v1alpha1.WindowExpired, 1},
+		{"its annotation was taken away", nil, func(w *project) { w.closeGlass("deployment/web") }, v1alpha1.WindowRemoved, 2},
+		{"its time was over", []string{v1alpha1.AnnotationBreakGlassFor + "=3s"}, func(w *project) { w.shut() }, v1alpha1.WindowExpired, 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			w, first := shop(t)
@@ -253,10 +253,10 @@ func TestAWindowThatEndedWhileNoApplierRanIsClosed(t *testing.T) {
 }
 
 // shut waits until oncall is denied again.
-func (w *world) shut() {
+func (w *project) shut() {
 	w.t.Helper()
 	eventually(w.t, "the window to be over", func(context.Context) error {
-		if kubectl(w.t, "oncall", "scale", "deployment/web", "--replicas=5", "--dry-run=server", "-n", w.namespace).code == 0 {
+		if kubectl(w.t, "oncall", "scale", "deployment/web", "--replicas=5", "--dry-run=server", "-n", w.namespace).Code == 0 {
 			return errNotYet
 		}
 		return nil

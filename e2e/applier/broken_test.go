@@ -22,7 +22,7 @@ func TestOneBrokenFileStopsTheWholeCommit(t *testing.T) {
 		{"one object twice", "deploy/twice.yaml", app, string(desired.ReasonDuplicate), "deploy/twice.yaml"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, "")
+			w := newProject(t, "")
 			w.write("deploy/app.yaml", app)
 			w.write("deploy/old.yaml", strings.ReplaceAll(app, "name: app", "name: old"))
 			good := w.commit("declare app and old")

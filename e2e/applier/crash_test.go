@@ -29,7 +29,7 @@ import (
 // crash is a world on a control plane of its own, where the applier may die. It holds
 // what git declares: level by name of a ConfigMap.
 type crash struct {
-	*world
+	*project
 	gate     *gitlatch.Gitlatch
 	declared map[string]string
 	retired  map[string]bool // names that git declared once, and never again
@@ -109,7 +109,7 @@ func TestKilledAtAnyMomentTheNextRunConverges(t *testing.T) {
 
 func newCrash(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Rand, objects int) *crash {
 	t.Helper()
-	w := &crash{world: newWorld(t, ""), gate: installed, declared: map[string]string{}, retired: map[string]bool{}, random: random}
+	w := &crash{project: newProject(t, ""), gate: installed, declared: map[string]string{}, retired: map[string]bool{}, random: random}
 	for range objects {
 		w.add()
 	}
@@ -121,8 +121,8 @@ func newCrash(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Rand, obj
 }
 
 func (w *crash) of(t *testing.T) *crash {
-	inner, out := *w.world, *w
-	inner.t, out.world = t, &inner
+	inner, out := *w.project, *w
+	inner.t, out.project = t, &inner
 	return &out
 }
 
@@ -171,7 +171,7 @@ func (w *crash) killAt(commit, step string, after time.Duration) {
 // ask asks for a sync and does not wait.
 func (w *crash) ask() {
 	w.t.Helper()
-	kubectl(w.t, syncer, "annotate", "gitsync", w.sync, "-n", w.home, "--overwrite", v1alpha1.AnnotationRequestedAt+"="+named("at")).mustAllow(w.t)
+	kubectl(w.t, syncer, "annotate", "gitsync", w.sync, "-n", w.home, "--overwrite", v1alpha1.AnnotationRequestedAt+"="+named("at")).MustAllow(w.t)
 }
 
 // die kills the applier and starts it again.
@@ -190,7 +190,7 @@ func (w *crash) isWhole(commit string) {
 	var got map[string]string
 	eventually(w.t, "the cluster to be what the commit declares", func(ctx context.Context) error {
 		list := &corev1.ConfigMapList{}
-		if err := clientOf(w.t, "admin").List(ctx, list, client.MatchingLabels{v1alpha1.LabelSync: v1alpha1.SyncLabel(w.home, w.sync)}); err != nil {
+		if err := here.Client(w.t, "admin").List(ctx, list, client.MatchingLabels{v1alpha1.LabelSync: v1alpha1.SyncLabel(w.home, w.sync)}); err != nil {
 			return err
 		}
 		got = map[string]string{}

@@ -21,7 +21,7 @@ import (
 // crashRecreating kills while objects are deleted to be created anew: what is between
 // the two is not lost.
 func crashRecreating(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Rand) {
-	w := &crash{world: newWorld(t, ""), gate: installed}
+	w := &crash{project: newProject(t, ""), gate: installed}
 	const many = 12
 	write := func(app string) string {
 		for i := range many {
@@ -56,11 +56,11 @@ func crashRecreating(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Ra
 // to the end, and leaves nothing.
 func crashDeleting(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Rand) {
 	w := newCrash(t, installed, random, 150)
-	kubectl(t, syncer, "delete", "gitsync", w.sync, "-n", w.home, "--wait=false").mustAllow(t)
+	kubectl(t, syncer, "delete", "gitsync", w.sync, "-n", w.home, "--wait=false").MustAllow(t)
 	until := 20 + random.IntN(120)
 	left := func(ctx context.Context) int {
 		list := &corev1.ConfigMapList{}
-		if err := clientOf(t, "admin").List(ctx, list, client.MatchingLabels{v1alpha1.LabelSync: v1alpha1.SyncLabel(w.home, w.sync)}); err != nil {
+		if err := here.Client(t, "admin").List(ctx, list, client.MatchingLabels{v1alpha1.LabelSync: v1alpha1.SyncLabel(w.home, w.sync)}); err != nil {
 			t.Fatal(err)
 		}
 		return len(list.Items)
@@ -74,7 +74,7 @@ func crashDeleting(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Rand
 	w.die()
 	eventually(t, "the sync and its namespace to be gone", func(context.Context) error {
 		for _, what := range []string{"gitsync/" + w.sync, "namespace/" + w.namespace} {
-			if kubectl(t, "admin", "get", what, "-n", w.home, "--ignore-not-found", "-o", "name").mustAllow(t).out != "" {
+			if kubectl(t, "admin", "get", what, "-n", w.home, "--ignore-not-found", "-o", "name").MustAllow(t).Out != "" {
 				return errors.New(what + " is still there")
 			}
 		}
@@ -88,7 +88,7 @@ func crashDeleting(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Rand
 // crashFetching kills while a big repository is fetched: what came is not taken for
 // whole, and what was left on disk does not stay.
 func crashFetching(t *testing.T, installed *gitlatch.Gitlatch, random *rand.Rand) {
-	w := &crash{world: newWorld(t, ""), gate: installed, declared: map[string]string{}, retired: map[string]bool{}, random: random}
+	w := &crash{project: newProject(t, ""), gate: installed, declared: map[string]string{}, retired: map[string]bool{}, random: random}
 	w.add()
 	first := w.commit("declare")
 	w.follow()

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // Scenario 16: what is edited or deleted by hand while the gate is open is restored
 // within a second; keys added by hand go too.
 func TestWhatIsChangedByHandIsRestoredWithinASecond(t *testing.T) {
-	w := newWorld(t, "warn")
+	w := newProject(t, "warn")
 	w.write("deploy/web.yaml", deployment)
 	w.write("deploy/app.yaml", configMap("app"))
 	commit := w.commit("declare web and app")
@@ -35,7 +36,7 @@ func TestWhatIsChangedByHandIsRestoredWithinASecond(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := w.get(test.object, ".metadata.resourceVersion")
-			kubectl(t, "alice", append(test.command, "-n", w.namespace)...).mustAllow(t)
+			kubectl(t, "alice", append(test.command, "-n", w.namespace)...).MustAllow(t)
 			began := time.Now()
 			eventually(t, "what alice did to be undone", func(context.Context) error {
 				if got := w.get(test.object, test.field); got != test.want || w.get(test.object, ".metadata.resourceVersion") == before {
@@ -47,7 +48,7 @@ func TestWhatIsChangedByHandIsRestoredWithinASecond(t *testing.T) {
 		})
 	}
 	drifts := 0
-	for _, r := range records(t, w.namespace) {
+	for _, r := range here.Records(t, world.InNamespace(w.namespace)) {
 		if r.Spec.Outcome == v1alpha1.OutcomeDrift {
 			drifts++
 			if r.Spec.Requester.Username != "alice" {

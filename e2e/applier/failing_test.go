@@ -12,7 +12,7 @@ import (
 // Scenario 15: one object fails: the others are applied, what failed is named and
 // tried again, and drift of the rest is still corrected.
 func TestOneFailingObjectDoesNotStopTheOthers(t *testing.T) {
-	w := newWorld(t, "open")
+	w := newProject(t, "open")
 	w.write("deploy/app.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: NS}\ndata: {level: info}\n")
 	w.write("deploy/bad.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: bad, namespace: NS}\nspec: {ports: [{port: 70000}]}\n")
 	commit := w.commit("declare app and a service that can't be")
@@ -25,7 +25,7 @@ func TestOneFailingObjectDoesNotStopTheOthers(t *testing.T) {
 		t.Fatalf("app's level is %q: the failing object stopped it", got)
 	}
 
-	kubectl(t, "alice", "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"debug"}}`).mustAllow(t)
+	kubectl(t, "alice", "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"debug"}}`).MustAllow(t)
 	w.pulledBack("configmap/app", ".data.level", "info")
 
 	w.write("deploy/bad.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: bad, namespace: NS}\nspec: {ports: [{port: 7000}]}\n")
@@ -33,7 +33,7 @@ func TestOneFailingObjectDoesNotStopTheOthers(t *testing.T) {
 }
 
 // pulledBack waits until a field is as git has it again.
-func (w *world) pulledBack(object, jsonpath, want string) {
+func (w *project) pulledBack(object, jsonpath, want string) {
 	w.t.Helper()
 	eventually(w.t, object+" to be as git has it", func(context.Context) error {
 		if got := w.get(object, jsonpath); got != want {

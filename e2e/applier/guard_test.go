@@ -10,7 +10,7 @@ import (
 
 // What was applied last is kept while a newer commit fails, by a new process too.
 func TestAfterARestartTheLastGoodStateIsStillGuarded(t *testing.T) {
-	w := newWorld(t, "open")
+	w := newProject(t, "open")
 	w.write("deploy/app.yaml", configMap("app"))
 	w.follow()
 	w.applied(w.commit("declare app"))
@@ -22,13 +22,13 @@ func TestAfterARestartTheLastGoodStateIsStillGuarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.request()
-	kubectl(t, "alice", "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"debug"}}`).mustAllow(t)
+	kubectl(t, "alice", "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"debug"}}`).MustAllow(t)
 	w.pulledBack("configmap/app", ".data.level", "info")
 }
 
 // An object that moves to a sync which waits for the one that it leaves is not deleted.
 func TestAnObjectThatMovesToADependentSyncIsNotDeleted(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/app.yaml", configMap("app"))
 	w.write("other/keep.yaml", configMap("keep"))
 	first := w.commit("app is in deploy")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // Scenario 19: where spec.ignore leaves the replicas to others, a HorizontalPodAutoscaler's
@@ -16,7 +17,7 @@ import (
 // people the field is guarded all the same.
 func TestTheAutoscalersValueStaysThroughSyncs(t *testing.T) {
 	t.Parallel() // the controller looks every 15 s
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/web.yaml", deployment)
 	w.write("deploy/hpa.yaml", `apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
@@ -55,8 +56,8 @@ spec:
 			t.Errorf("%s: the HPA's value did not stay: %s replicas", change.message, got)
 		}
 	}
-	kubectl(t, "alice", "scale", "deployment/web", "--replicas=6", "-n", w.namespace).mustDeny(t, v1alpha1.ReasonOutOfBand)
-	for _, r := range records(t, w.namespace) {
+	kubectl(t, "alice", "scale", "deployment/web", "--replicas=6", "-n", w.namespace).MustDeny(t, v1alpha1.ReasonOutOfBand)
+	for _, r := range here.Records(t, world.InNamespace(w.namespace)) {
 		if r.Spec.Outcome == v1alpha1.OutcomeDrift {
 			t.Errorf("the HPA's value is recorded as drift: %v", r.Spec.Changes)
 		}

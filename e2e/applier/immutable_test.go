@@ -16,7 +16,7 @@ func reselected() string { return strings.ReplaceAll(deployment, "app: web", "ap
 // object and the field, and the rest of the commit is applied; with it the object is
 // created anew.
 func TestAnImmutableFieldFailsClearlyOrIsMetByARecreation(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/web.yaml", deployment)
 	w.write("deploy/app.yaml", configMap("app"))
 	first := w.commit("declare web and app")
@@ -59,7 +59,7 @@ func TestAnImmutableFieldFailsClearlyOrIsMetByARecreation(t *testing.T) {
 // With spec.force, what could not be created again is not deleted: a typo costs
 // nothing, nor does an object whose deletion would take data along.
 func TestForceDeletesNothingThatCouldNotBeCreatedAgain(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	claim := "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: NS}\n" +
 		"spec: {accessModes: [ReadWriteOnce], storageClassName: slow, resources: {requests: {storage: 1Gi}}}\n"
 	w.write("deploy/web.yaml", deployment)

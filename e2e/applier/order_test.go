@@ -5,7 +5,7 @@ import "testing"
 // Scenario 13: a namespace, a definition, a resource of its kind and a workload in one
 // commit converge in one sync, in any order of files.
 func TestOneCommitBringsAKindAndWhatIsOfIt(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	group := named("gadgets") + ".example.com"
 	// Sorted by name, everything comes before what it needs.
 	w.write("deploy/a-gadget.yaml", "apiVersion: "+group+"/v1\nkind: Gadget\nmetadata: {name: first, namespace: NS}\nspec: {size: 3}\n")

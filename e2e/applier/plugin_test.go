@@ -15,13 +15,13 @@ func TestThePluginShowsNoValueOfASecret(t *testing.T) {
 	if err := gitlatch.Build(t.Context(), dir, "kubectl-gitlatch"); err != nil {
 		t.Fatal(err)
 	}
-	w, s := newWorld(t, "warn"), newAgeSealer(t)
+	w, s := newProject(t, "warn"), newAgeSealer(t)
 	w.sealed(s, "deploy/db.yaml", secret("db", newValue()))
 	commit := w.commit("declare db")
 	w.follow(w.decrypting(s), "drift: Report")
 	w.applied(commit)
-	kubectl(t, "alice", "patch", "secret", "db", "-n", w.namespace, "--type=merge", "-p", `{"stringData":{"password":"`+newValue()+`"}}`).mustAllow(t)
-	kubectl(t, "alice", "label", "secret", "db", "-n", w.namespace, "by=hand").mustAllow(t)
+	kubectl(t, "alice", "patch", "secret", "db", "-n", w.namespace, "--type=merge", "-p", `{"stringData":{"password":"`+newValue()+`"}}`).MustAllow(t)
+	kubectl(t, "alice", "label", "secret", "db", "-n", w.namespace, "by=hand").MustAllow(t)
 
 	_, key := s.file(t)
 	keys := filepath.Join(t.TempDir(), "cluster.agekey")

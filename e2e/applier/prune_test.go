@@ -16,7 +16,7 @@ func configMap(name string) string {
 // Scenario 17: what is removed from git is deleted; what is renamed goes and comes; an
 // emptied path is refused.
 func TestWhatLeavesGitLeavesTheCluster(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/gone.yaml", configMap("gone"))
 	w.write("deploy/before.yaml", configMap("before"))
 	w.write("deploy/spared.yaml", strings.Replace(configMap("spared"), "NS}", "NS, annotations: {gitlatch.dev/prune: disabled}}", 1))
@@ -37,7 +37,7 @@ func TestWhatLeavesGitLeavesTheCluster(t *testing.T) {
 }
 
 func TestAnEmptiedPathIsRefused(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/app.yaml", configMap("app"))
 	first := w.commit("declare app")
 	w.follow()
@@ -57,10 +57,10 @@ func TestAnEmptiedPathIsRefused(t *testing.T) {
 		t.Fatal("the emptied folder deleted something")
 	}
 
-	kubectl(t, syncer, "annotate", "gitsync", w.sync, "-n", system, v1alpha1.AnnotationAllowEmpty+"=true").mustAllow(t)
+	kubectl(t, syncer, "annotate", "gitsync", w.sync, "-n", system, v1alpha1.AnnotationAllowEmpty+"=true").MustAllow(t)
 	w.applied(emptied)
 	eventually(t, "the namespace to go", func(context.Context) error {
-		if kubectl(t, "admin", "get", "namespace", w.namespace, "--ignore-not-found", "-o", "name").out != "" {
+		if kubectl(t, "admin", "get", "namespace", w.namespace, "--ignore-not-found", "-o", "name").Out != "" {
 			return errors.New("it is still there")
 		}
 		return nil
@@ -68,7 +68,7 @@ func TestAnEmptiedPathIsRefused(t *testing.T) {
 }
 
 func TestAFolderThatLosesItsLastNamespaceIsRefused(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/reader.yaml", "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: NS-reader}\nrules: []\n")
 	first := w.commit("declare a namespace and a role")
 	w.follow()
@@ -78,14 +78,14 @@ func TestAFolderThatLosesItsLastNamespaceIsRefused(t *testing.T) {
 	if !strings.Contains(message, "declares no namespace any more") {
 		t.Error(message)
 	}
-	if kubectl(t, "admin", "get", "namespace", w.namespace, "-o", "jsonpath={.status.phase}").mustAllow(t).out != "Active" {
+	if kubectl(t, "admin", "get", "namespace", w.namespace, "-o", "jsonpath={.status.phase}").MustAllow(t).Out != "Active" {
 		t.Error("the namespace is on its way out")
 	}
 }
 
 // An object that moves to another sync in one commit is not deleted in between.
 func TestAnObjectThatMovesToAnotherSyncIsNotDeleted(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/app.yaml", configMap("app"))
 	w.write("other/keep.yaml", configMap("keep"))
 	first := w.commit("app is in deploy")
@@ -115,7 +115,7 @@ func TestAnObjectThatMovesToAnotherSyncIsNotDeleted(t *testing.T) {
 // An object that two syncs declare stays with the one that has it, and the other says
 // so.
 func TestTwoSyncsDoNotFightOverAnObject(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/app.yaml", configMap("app"))
 	w.write("other/app.yaml", strings.ReplaceAll(configMap("app"), "info", "debug"))
 	commit := w.commit("declare app twice")

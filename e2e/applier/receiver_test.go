@@ -13,7 +13,7 @@ import (
 // A push that proves that its sender knows the token makes a sync immediate, whatever
 // its interval; any other changes nothing.
 func TestASignedPushMakesASyncImmediate(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/app.yaml", configMap("app"))
 	first := w.commit("declare app")
 	const token = "the-token-of-the-receiver"

@@ -18,7 +18,7 @@ import (
 // Scenario 22: a new, empty cluster with the same sync ends the same, object by object,
 // though the first came there by several commits and by people's hands.
 func TestANewClusterWithTheSameSyncEndsTheSame(t *testing.T) {
-	w := newWorld(t, "warn")
+	w := newProject(t, "warn")
 	group := named("widgets") + ".example.com"
 	files := map[string]string{
 		"web.yaml": deployment,
@@ -38,8 +38,8 @@ func TestANewClusterWithTheSameSyncEndsTheSame(t *testing.T) {
 	first := w.commit("declare a bit of everything")
 	w.follow()
 	w.applied(first)
-	kubectl(t, "alice", "scale", "deployment/web", "--replicas=5", "-n", w.namespace).mustAllow(t)
-	kubectl(t, "alice", "label", "configmap/app", "by=hand", "-n", w.namespace).mustAllow(t)
+	kubectl(t, "alice", "scale", "deployment/web", "--replicas=5", "-n", w.namespace).MustAllow(t)
+	kubectl(t, "alice", "label", "configmap/app", "by=hand", "-n", w.namespace).MustAllow(t)
 	w.pulledBack("deployment/web", ".spec.replicas", "2")
 	w.pulledBack("configmap/app", ".metadata.labels.by", "")
 	w.remove("deploy/old.yaml")

@@ -20,7 +20,7 @@ import (
 // Scenario 23: a Kustomize overlay, with a base, a component, a generator, a patch and a
 // replacement, reaches the cluster as the objects that it renders to.
 func TestAnOverlayReachesTheClusterAsItRenders(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("base/web.yaml", strings.ReplaceAll(deployment, ", namespace: NS", "")+"---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{name: http, port: 80}]}\n")
 	w.write("base/kustomization.yaml", "resources: [web.yaml]\n")
 	w.write("debug/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nconfigMapGenerator: [{name: debug, literals: [level=debug]}]\n"+
@@ -54,7 +54,7 @@ replacements:
 // are objects like others, those that clean up or test are left out
 // (docs/decisions/0009-helm-hooks.md).
 func TestAChartReachesTheClusterAsItRenders(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	group := named("gadgets") + ".example.com"
 	w.chart()
 	w.remove("deploy/templates/db.yaml")
@@ -84,7 +84,7 @@ func TestAChartReachesTheClusterAsItRenders(t *testing.T) {
 
 // Without spec.helm a chart is released under the sync's name into the sync's namespace.
 func TestAChartIsReleasedIntoTheSyncsNamespace(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.home = w.namespace
 	declare(t, "apiVersion: v1\nkind: Namespace\nmetadata: {name: "+w.namespace+"}\n")
 	w.chart()
@@ -117,13 +117,13 @@ spec:
 // isAsRendered renders the work tree and expects exactly these objects, each in the
 // cluster with every field that it renders to. "NS" stands for the namespace, "#" for
 // a hash of the content.
-func (w *world) isAsRendered(o desired.Options, namespace string, want ...string) {
+func (w *project) isAsRendered(o desired.Options, namespace string, want ...string) {
 	w.t.Helper()
 	set, err := desired.Render(w.t.Context(), os.DirFS(w.repo.Dir), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	c := clientOf(w.t, "admin")
+	c := here.Client(w.t, "admin")
 	var rendered []string
 	for _, object := range set.Objects {
 		live := &unstructured.Unstructured{}

@@ -12,12 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // Scenario 22: git revert is the rollback. The old bytes are back, and what came with
 // the commit that is reverted is gone.
 func TestARevertRestores(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/web.yaml", deployment)
 	w.write("deploy/app.yaml", configMap("app"))
 	first := w.commit("declare web and app")
@@ -66,7 +67,7 @@ func TestARevertRestores(t *testing.T) {
 // A force-push is applied as any commit, and recorded: as a record, in the history of
 // the status, and as an event.
 func TestAForcePushIsAppliedAndRecorded(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/app.yaml", configMap("app"))
 	first := w.commit("declare app")
 	w.write("deploy/lost.yaml", configMap("lost"))
@@ -99,7 +100,7 @@ func TestAForcePushIsAppliedAndRecorded(t *testing.T) {
 	w.rewriteRecorded(s, second, third)
 	eventually(t, "an event that says so", func(ctx context.Context) error {
 		list := &eventsv1.EventList{}
-		if err := clientOf(t, "admin").List(ctx, list, client.InNamespace(system)); err != nil {
+		if err := here.Client(t, "admin").List(ctx, list, client.InNamespace(system)); err != nil {
 			return err
 		}
 		for _, e := range list.Items {
@@ -115,10 +116,10 @@ func TestAForcePushIsAppliedAndRecorded(t *testing.T) {
 }
 
 // rewriteRecorded expects the one record of a rewritten history, whole.
-func (w *world) rewriteRecorded(s *v1alpha1.GitSync, last, commit string) {
+func (w *project) rewriteRecorded(s *v1alpha1.GitSync, last, commit string) {
 	w.t.Helper()
 	var got []v1alpha1.ChangeRecord
-	for _, r := range records(w.t, system) {
+	for _, r := range here.Records(w.t, world.InNamespace(system)) {
 		if r.Spec.Request.Name == w.sync && r.Spec.Reason == v1alpha1.ReasonHistoryRewritten {
 			got = append(got, r)
 		}

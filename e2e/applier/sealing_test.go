@@ -168,24 +168,24 @@ func secret(name, value string) string {
 }
 
 // sealed writes a file of which the values are encrypted.
-func (w *world) sealed(s *sealer, file, plain string) {
+func (w *project) sealed(s *sealer, file, plain string) {
 	w.t.Helper()
 	w.put(file, s.seal(w.t, file, w.fill(plain)))
 }
 
 // put writes a file as it is: cipher text may well hold an "NS".
-func (w *world) put(file, content string) {
+func (w *project) put(file, content string) {
 	w.t.Helper()
 	if err := w.repo.Write(file, content); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) fill(text string) string { return strings.ReplaceAll(text, "NS", w.namespace) }
+func (w *project) fill(text string) string { return strings.ReplaceAll(text, "NS", w.namespace) }
 
 // decrypting gives a sealer's key to the cluster, and returns the spec's line that
 // names it.
-func (w *world) decrypting(s *sealer) string {
+func (w *project) decrypting(s *sealer) string {
 	w.t.Helper()
 	name, content := s.file(w.t)
 	declare(w.t, "apiVersion: v1\nkind: Secret\nmetadata: {name: "+w.sync+"-keys, namespace: "+w.home+"}\nstringData:\n  "+name+": |\n    "+

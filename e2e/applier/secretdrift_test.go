@@ -9,18 +9,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // Drift of a Secret is pulled back, and its record says that values differed, not which.
 func TestDriftOfASecretIsRecordedWithoutItsValues(t *testing.T) {
-	w, s := newWorld(t, "warn"), newAgeSealer(t)
+	w, s := newProject(t, "warn"), newAgeSealer(t)
 	value := newValue()
 	w.sealed(s, "deploy/db.yaml", secret("db", value))
 	commit := w.commit("declare db")
 	w.follow(w.decrypting(s))
 	w.applied(commit)
 
-	kubectl(t, "alice", "patch", "secret", "db", "-n", w.namespace, "--type=merge", "-p", `{"stringData":{"password":"`+newValue()+`"}}`).mustAllow(t)
+	kubectl(t, "alice", "patch", "secret", "db", "-n", w.namespace, "--type=merge", "-p", `{"stringData":{"password":"`+newValue()+`"}}`).MustAllow(t)
 	w.pulledBack("secret/db", ".data.password", base64.StdEncoding.EncodeToString([]byte(value)))
 	r := w.drift("db", v1alpha1.ReasonDrift)
 	want := []v1alpha1.Change{{Path: ".data.password", From: "*** (before)", To: "*** (after)", Declared: true}}
@@ -35,15 +36,15 @@ func TestDriftOfASecretIsRecordedWithoutItsValues(t *testing.T) {
 // A Secret that somebody made by hand is recorded without its values before git takes
 // it over, and what kubectl wrote into its annotation goes.
 func TestTakeoverOfASecretIsRecordedWithoutItsValues(t *testing.T) {
-	w, s := newWorld(t, "warn"), newAgeSealer(t)
+	w, s := newProject(t, "warn"), newAgeSealer(t)
 	first := w.commit("declare the namespace")
 	w.follow(w.decrypting(s))
 	w.applied(first)
 	file := t.TempDir() + "/db.yaml"
 	byHand := strings.ReplaceAll(secret("db", newValue())+"  extra: "+newValue()+"\n", "NS", w.namespace)
 	writeFile(t, file, byHand)
-	made := kubectl(t, "alice", "apply", "-f", file).mustAllow(t)
-	if found := planted.seen([]byte(made.out + made.err)); len(found) > 0 {
+	made := kubectl(t, "alice", "apply", "-f", file).MustAllow(t)
+	if found := planted.seen([]byte(made.Out + made.Err)); len(found) > 0 {
 		t.Errorf("alice is shown values: %v", found)
 	}
 
@@ -77,12 +78,12 @@ func TestTakeoverOfASecretIsRecordedWithoutItsValues(t *testing.T) {
 }
 
 // drift waits for the one Drift record of an object for this reason.
-func (w *world) drift(name string, reason v1alpha1.Reason) v1alpha1.ChangeRecord {
+func (w *project) drift(name string, reason v1alpha1.Reason) v1alpha1.ChangeRecord {
 	w.t.Helper()
 	var found []v1alpha1.ChangeRecord
 	eventually(w.t, "the record of "+name, func(context.Context) error {
 		found = nil
-		for _, r := range records(w.t, w.namespace) {
+		for _, r := range here.Records(w.t, world.InNamespace(w.namespace)) {
 			if r.Spec.Outcome == v1alpha1.OutcomeDrift && r.Spec.Request.Name == name && r.Spec.Reason == reason {
 				found = append(found, r)
 			}

@@ -23,21 +23,21 @@ func TestEncryptedSecretsReachTheClusterDecrypted(t *testing.T) {
 			s := keys.make(t)
 			for _, test := range []struct {
 				name  string
-				write func(w *world, value string)
+				write func(w *project, value string)
 				spec  []string
 			}{
-				{"a whole Secret", func(w *world, value string) { w.sealed(s, "deploy/db.yaml", secret("db", value)) }, nil},
-				{"a generator's input", func(w *world, value string) {
+				{"a whole Secret", func(w *project, value string) { w.sealed(s, "deploy/db.yaml", secret("db", value)) }, nil},
+				{"a generator's input", func(w *project, value string) {
 					w.write("deploy/kustomization.yaml", "resources: [namespace.yaml]\nsecretGenerator: [{name: db, namespace: NS, envs: [db.env], options: {disableNameSuffixHash: true}}]\n")
 					w.sealed(s, "deploy/db.env", "password="+value+"\n")
 				}, nil},
-				{"a chart's values", func(w *world, value string) {
+				{"a chart's values", func(w *project, value string) {
 					w.chart()
 					w.sealed(s, "values/prod.yaml", "password: "+value+"\n")
 				}, []string{"helm: {namespace: NS, valuesFiles: [values/prod.yaml]}"}},
 			} {
 				t.Run(test.name, func(t *testing.T) {
-					w, value := newWorld(t, ""), newValue()
+					w, value := newProject(t, ""), newValue()
 					test.write(w, value)
 					commit := w.commit("declare db")
 					w.follow(append(test.spec, w.decrypting(s))...)
@@ -53,7 +53,7 @@ func TestEncryptedSecretsReachTheClusterDecrypted(t *testing.T) {
 
 // chart makes the folder a chart with the namespace and a Secret db of which the
 // password is a value.
-func (w *world) chart() {
+func (w *project) chart() {
 	w.t.Helper()
 	w.remove("deploy/namespace.yaml")
 	w.write("deploy/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n")
@@ -62,7 +62,7 @@ func (w *world) chart() {
 }
 
 // password is that of the Secret db.
-func (w *world) password() string {
+func (w *project) password() string {
 	w.t.Helper()
 	text, err := base64.StdEncoding.DecodeString(w.get("secret/db", ".data.password"))
 	if err != nil {
@@ -75,7 +75,7 @@ func (w *world) password() string {
 // to be read, nothing of the commit is applied, and the condition names file, object
 // and key, and no value.
 func TestASecretThatIsNotAsItShouldBeStopsTheWholeCommit(t *testing.T) {
-	w, mine, other := newWorld(t, ""), newAgeSealer(t), newAgeSealer(t)
+	w, mine, other := newProject(t, ""), newAgeSealer(t), newAgeSealer(t)
 	value := newValue()
 	w.sealed(mine, "deploy/db.yaml", secret("db", value))
 	good := w.commit("declare db")
@@ -117,16 +117,16 @@ func TestASecretThatIsNotAsItShouldBeStopsTheWholeCommit(t *testing.T) {
 	if w.password() != value {
 		t.Error("db is no longer what the last good commit declared")
 	}
-	kubectl(t, "alice", "delete", "secret", "db", "-n", w.namespace).mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, "alice", "delete", "secret", "db", "-n", w.namespace).MustDeny(t, v1alpha1.ReasonOutOfBand)
 }
 
-func (w *world) sealedBy(s *sealer, plain string) string {
+func (w *project) sealedBy(s *sealer, plain string) string {
 	return s.seal(w.t, "api.yaml", w.fill(plain))
 }
 
 // stopped commits, and expects that the commit is refused with this message and that
 // neither of app and api is there.
-func (w *world) stopped(reason desired.Reason, want, good string) {
+func (w *project) stopped(reason desired.Reason, want, good string) {
 	w.t.Helper()
 	message := w.refused(w.commit("declare app and api"), string(reason))
 	if want = strings.ReplaceAll(want, "NS", w.namespace) + "; keeping " + good[:7]; message != want {
@@ -143,31 +143,31 @@ func (w *world) stopped(reason desired.Reason, want, good string) {
 func TestAPlaintextSecretThatIsRenderedStopsTheCommit(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		good  func(*world)
-		bad   func(*world)
+		good  func(*project)
+		bad   func(*project)
 		spec  string
 		wants string
 	}{
 		{"a generator's literal",
-			func(w *world) { w.write("deploy/kustomization.yaml", "resources: [namespace.yaml]\n") },
-			func(w *world) {
+			func(w *project) { w.write("deploy/kustomization.yaml", "resources: [namespace.yaml]\n") },
+			func(w *project) {
 				w.write("deploy/kustomization.yaml", "resources: [namespace.yaml, app.yaml]\nsecretGenerator: [{name: api, namespace: NS, literals: [password="+newValue()+"]}]\n")
 			}, "", "deploy/kustomization.yaml (Secret NS/api) secretGenerator.literals.password: " + readable},
 		{"a generator's file",
-			func(w *world) { w.write("deploy/kustomization.yaml", "resources: [namespace.yaml]\n") },
-			func(w *world) {
+			func(w *project) { w.write("deploy/kustomization.yaml", "resources: [namespace.yaml]\n") },
+			func(w *project) {
 				w.write("deploy/api.env", "password="+newValue()+"\n")
 				w.write("deploy/kustomization.yaml", "resources: [namespace.yaml, app.yaml]\nsecretGenerator: [{name: api, namespace: NS, envs: [api.env]}]\n")
 			}, "", "deploy/kustomization.yaml (Secret NS/api) data.password: " + readable},
 		{"a chart's template",
-			func(w *world) { w.chart(); w.remove("deploy/templates/db.yaml") },
-			func(w *world) {
+			func(w *project) { w.chart(); w.remove("deploy/templates/db.yaml") },
+			func(w *project) {
 				w.write("deploy/values.yaml", "password: "+newValue()+"\n")
 				w.write("deploy/templates/api.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: api, namespace: NS}\ndata: {password: {{ .Values.password | b64enc }}}\n")
 			}, "helm: {namespace: NS}", "deploy/templates/api.yaml (Secret NS/api) data.password: " + readable},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, "")
+			w := newProject(t, "")
 			test.good(w)
 			good := w.commit("declare nothing secret")
 			w.follow(test.spec)
@@ -182,7 +182,7 @@ func TestAPlaintextSecretThatIsRenderedStopsTheCommit(t *testing.T) {
 // Other keys in the cluster are another judgement of the commit that is applied, at
 // once; what it declares is kept.
 func TestOtherKeysAreTriedAtOnce(t *testing.T) {
-	w, mine, other := newWorld(t, "open"), newAgeSealer(t), newAgeSealer(t)
+	w, mine, other := newProject(t, "open"), newAgeSealer(t), newAgeSealer(t)
 	value := newValue()
 	w.sealed(mine, "deploy/db.yaml", secret("db", value))
 	commit := w.commit("declare db")
@@ -198,6 +198,6 @@ func TestOtherKeysAreTriedAtOnce(t *testing.T) {
 	if got := w.failing(string(desired.ReasonDecryption)); got != want+"keeping "+commit[:7] {
 		t.Errorf("with another's key again the message is\n%s\nnot\n%s", got, want+"keeping "+commit[:7])
 	}
-	kubectl(t, "alice", "delete", "secret", "db", "-n", w.namespace).mustAllow(t)
+	kubectl(t, "alice", "delete", "secret", "db", "-n", w.namespace).MustAllow(t)
 	w.pulledBack("secret/db", ".data.password", base64.StdEncoding.EncodeToString([]byte(value)))
 }

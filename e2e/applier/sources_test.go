@@ -19,7 +19,7 @@ import (
 func acceptAll(*v1alpha1.GitSync) error { return nil }
 
 // secret declares a Secret where the sync is, and returns its name.
-func (w *world) secret(data map[string]string) string {
+func (w *project) secret(data map[string]string) string {
 	w.t.Helper()
 	name := named("secret")
 	w.rotate(name, data)
@@ -30,7 +30,7 @@ func (w *world) secret(data map[string]string) string {
 }
 
 // rotate makes a Secret's content what is given.
-func (w *world) rotate(name string, data map[string]string) {
+func (w *project) rotate(name string, data map[string]string) {
 	w.t.Helper()
 	secret := &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
@@ -46,8 +46,8 @@ func (w *world) rotate(name string, data map[string]string) {
 	declare(w.t, string(text))
 }
 
-// https serves the world's repository, and makes the sync follow it there.
-func (w *world) https(asked gitserver.HTTPS) *gitserver.HTTPSServer {
+// https serves the project's repository, and makes the sync follow it there.
+func (w *project) https(asked gitserver.HTTPS) *gitserver.HTTPSServer {
 	w.t.Helper()
 	server, err := gitserver.StartHTTPS(filepath.Dir(w.repo.Bare), asked)
 	if err != nil {
@@ -59,7 +59,7 @@ func (w *world) https(asked gitserver.HTTPS) *gitserver.HTTPSServer {
 }
 
 // ssh does the same over ssh.
-func (w *world) ssh() *gitserver.SSHServer {
+func (w *project) ssh() *gitserver.SSHServer {
 	w.t.Helper()
 	server, err := gitserver.StartSSH(filepath.Dir(w.repo.Bare))
 	if err != nil {
@@ -72,10 +72,10 @@ func (w *world) ssh() *gitserver.SSHServer {
 
 // hidden fails where a value, or a line of it, stands in what the applier says of the
 // sync: its status, its events, its log.
-func (w *world) hidden(values ...string) {
+func (w *project) hidden(values ...string) {
 	w.t.Helper()
 	list := &eventsv1.EventList{}
-	if err := clientOf(w.t, "admin").List(w.t.Context(), list, client.InNamespace(w.home)); err != nil {
+	if err := here.Client(w.t, "admin").List(w.t.Context(), list, client.InNamespace(w.home)); err != nil {
 		w.t.Fatal(err)
 	}
 	said := gate.Applier().Logs() + w.message()
@@ -99,42 +99,42 @@ func TestEveryTransportFailsClearlyAndWorks(t *testing.T) {
 	const password, wrong = "correct-horse-battery", "hunter2-hunter2"
 	for _, test := range []struct {
 		name  string
-		serve func(*world) (wrong, right map[string]string)
+		serve func(*project) (wrong, right map[string]string)
 		want  string // after "reading <url>: "; as far as it is ours
 		kept  []string
 	}{
-		{"https with a password", func(w *world) (map[string]string, map[string]string) {
+		{"https with a password", func(w *project) (map[string]string, map[string]string) {
 			s := w.https(gitserver.HTTPS{Username: "alice", Password: password})
 			return map[string]string{"username": "alice", "password": wrong, "ca.crt": string(s.CA)},
 				map[string]string{"username": "alice", "password": password + "\n", "ca.crt": string(s.CA)}
 		}, "the server refused the username and password" + check, []string{"password"}},
-		{"https of an unknown authority", func(w *world) (map[string]string, map[string]string) {
+		{"https of an unknown authority", func(w *project) (map[string]string, map[string]string) {
 			s := w.https(gitserver.HTTPS{Username: "alice", Password: password})
 			return map[string]string{"username": "alice", "password": password},
 				map[string]string{"username": "alice", "password": password, "ca.crt": string(s.CA)}
 		}, "its certificate is signed by an unknown authority: put the CA's certificate under ca.crt", []string{"password"}},
-		{"https with a bearer token", func(w *world) (map[string]string, map[string]string) {
+		{"https with a bearer token", func(w *project) (map[string]string, map[string]string) {
 			s := w.https(gitserver.HTTPS{BearerToken: password})
 			return map[string]string{"bearerToken": wrong, "ca.crt": string(s.CA)}, map[string]string{"bearerToken": password, "ca.crt": string(s.CA)}
 		}, "the server refused the bearer token" + check, []string{"bearerToken"}},
-		{"https with a client certificate", func(w *world) (map[string]string, map[string]string) {
+		{"https with a client certificate", func(w *project) (map[string]string, map[string]string) {
 			s := w.https(gitserver.HTTPS{ClientCertificate: true})
 			return map[string]string{"ca.crt": string(s.CA)},
 				map[string]string{"ca.crt": string(s.CA), "tls.crt": string(s.ClientCert), "tls.key": string(s.ClientKey)}
 		}, "the server refused our side of TLS (tls: certificate required): it may ask for a client certificate, tls.crt and tls.key", []string{"tls.key"}},
-		{"ssh with a key", func(w *world) (map[string]string, map[string]string) {
+		{"ssh with a key", func(w *project) (map[string]string, map[string]string) {
 			other, s := w.ssh(), w.ssh()
 			return map[string]string{"identity": string(other.Identity), "known_hosts": string(s.KnownHosts)},
 				map[string]string{"identity": string(s.Identity), "known_hosts": string(s.KnownHosts)}
 		}, "the server refused the ssh key" + check, []string{"identity"}},
-		{"ssh with a locked key, and no host key", func(w *world) (map[string]string, map[string]string) {
+		{"ssh with a locked key, and no host key", func(w *project) (map[string]string, map[string]string) {
 			other, s := w.ssh(), w.ssh()
 			return map[string]string{"identity": string(s.LockedIdentity), "password": s.Password, "known_hosts": string(other.KnownHosts)},
 				map[string]string{"identity": string(s.LockedIdentity), "password": s.Password, "known_hosts": string(s.KnownHosts)}
 		}, "known_hosts has no line for this host: add what `ssh-keyscan` says, once it is confirmed", []string{"identity", "password"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, "")
+			w := newProject(t, "")
 			w.write("deploy/app.yaml", configMap("app"))
 			commit := w.commit("declare app")
 			wrong, right := test.serve(w)
@@ -156,7 +156,7 @@ func TestEveryTransportFailsClearlyAndWorks(t *testing.T) {
 // A Secret that is not there is named; one that comes, or changes, is used at once: not
 // only when the pause between two tries is over.
 func TestARotatedSecretIsUsedAtOnce(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/app.yaml", configMap("app"))
 	commit := w.commit("declare app")
 	s := w.https(gitserver.HTTPS{Username: "alice", Password: "correct-horse-battery"})
@@ -182,7 +182,7 @@ func TestARotatedSecretIsUsedAtOnce(t *testing.T) {
 // While the remote can't be reached, the last good state is kept, and guarded; when it
 // is back, the sync goes on by itself.
 func TestAnUnreachableRemoteKeepsAndGuardsTheLastGoodState(t *testing.T) {
-	w := newWorld(t, "open")
+	w := newProject(t, "open")
 	w.write("deploy/app.yaml", configMap("app"))
 	first := w.commit("declare app")
 	s := w.https(gitserver.HTTPS{})
@@ -200,9 +200,9 @@ func TestAnUnreachableRemoteKeepsAndGuardsTheLastGoodState(t *testing.T) {
 	if want := "reading " + w.url + ": the server can't be reached, or hung up: "; !strings.HasPrefix(message, want) {
 		t.Errorf("the message is %q, not %q…", message, want)
 	}
-	kubectl(t, "alice", "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"trace"}}`).mustAllow(t)
+	kubectl(t, "alice", "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"trace"}}`).MustAllow(t)
 	w.pulledBack("configmap/app", ".data.level", "info")
-	kubectl(t, "alice", "delete", "configmap", "app", "-n", w.namespace).mustAllow(t)
+	kubectl(t, "alice", "delete", "configmap", "app", "-n", w.namespace).MustAllow(t)
 	w.pulledBack("configmap/app", ".data.level", "info")
 	if got := w.await("the sync", acceptAll); got.Status.LastAppliedCommit != first {
 		t.Errorf("the last applied commit is %q", got.Status.LastAppliedCommit)
@@ -220,7 +220,7 @@ func TestAnUnreachableRemoteKeepsAndGuardsTheLastGoodState(t *testing.T) {
 // Each kind of ref leads to its commit; one that is not there is named, and what was
 // applied stays.
 func TestARefLeadsToItsCommit(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	commits := map[string]string{}
 	for _, version := range []string{"v1.0.0", "v1.4.2", "v1.10.0", "v2.0.0", "v2.1.0-rc.1"} {
 		w.write("deploy/app.yaml", strings.ReplaceAll(configMap("app"), "info", version))

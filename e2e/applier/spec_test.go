@@ -60,7 +60,7 @@ func TestABadSpecIsRefusedAtAdmission(t *testing.T) {
 // What the schema can't say of a spec is said by the sync: it is Stalled, and names the
 // field.
 func TestASpecThatCannotWorkIsStalled(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	first := w.commit("declare a namespace")
 	w.follow("ignore: [{kind: Deployment, fields: ['spec[']}]")
 	w.request()
@@ -78,7 +78,7 @@ func TestASpecThatCannotWorkIsStalled(t *testing.T) {
 
 // A sync waits for those that it depends on, and goes on by itself when they are Ready.
 func TestASyncWaitsForThoseThatItDependsOn(t *testing.T) {
-	infra, app := newWorld(t, ""), newWorld(t, "")
+	infra, app := newProject(t, ""), newProject(t, "")
 	second := app.commit("declare a namespace")
 	app.follow("dependsOn: [{name: " + infra.sync + "}]")
 	app.request()
@@ -100,11 +100,11 @@ func TestASyncWaitsForThoseThatItDependsOn(t *testing.T) {
 
 // A cycle of dependencies is Stalled, with the way back, until somebody breaks it.
 func TestACycleOfDependenciesIsStalled(t *testing.T) {
-	a, b := newWorld(t, ""), newWorld(t, "")
+	a, b := newProject(t, ""), newProject(t, "")
 	first, second := a.commit("declare a namespace"), b.commit("declare a namespace")
 	a.follow("dependsOn: [{name: " + b.sync + "}]")
 	b.follow("dependsOn: [{name: " + a.sync + ", namespace: gitlatch-system}]")
-	for _, w := range []struct{ world, other *world }{{a, b}, {b, a}} {
+	for _, w := range []struct{ world, other *project }{{a, b}, {b, a}} {
 		w.world.request()
 		want := fmt.Sprintf("spec.dependsOn leads back to this sync: gitlatch-system/%s → gitlatch-system/%s → gitlatch-system/%s", w.world.sync, w.other.sync, w.world.sync)
 		if got := w.world.failing(v1alpha1.SyncDependencyCycle); got != want {
@@ -132,7 +132,7 @@ func TestTheDeletionPolicyIsCarriedOut(t *testing.T) {
 		{"Orphan leaves it", "Orphan", false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, "")
+			w := newProject(t, "")
 			w.write("deploy/app.yaml", configMap("app"))
 			first := w.commit("declare app")
 			manifest := strings.Replace(w.manifest(), "deletionPolicy: Prune", "deletionPolicy: "+test.policy, 1)
@@ -165,15 +165,15 @@ func TestTheDeletionPolicyIsCarriedOut(t *testing.T) {
 
 // What people and programs ask of a sync: kubectl wait, kubectl get, kstatus.
 func TestASyncReadsAsKubernetesObjectsDo(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	first := w.commit("declare a namespace")
 	w.follow()
-	kubectl(t, "alice", "wait", "--for=condition=Ready", "gitsync/"+w.sync, "-n", system, "--timeout=30s").mustAllow(t)
-	kubectl(t, "alice", "wait", "--for=condition=Healthy", "gitsync/"+w.sync, "-n", system, "--timeout=30s").mustAllow(t)
+	kubectl(t, "alice", "wait", "--for=condition=Ready", "gitsync/"+w.sync, "-n", system, "--timeout=30s").MustAllow(t)
+	kubectl(t, "alice", "wait", "--for=condition=Healthy", "gitsync/"+w.sync, "-n", system, "--timeout=30s").MustAllow(t)
 	w.computes(status.CurrentStatus)
 
 	columns := func(args ...string) []string {
-		out := kubectl(t, "alice", append([]string{"get", "gsync", w.sync, "-n", system}, args...)...).mustAllow(t).out
+		out := kubectl(t, "alice", append([]string{"get", "gsync", w.sync, "-n", system}, args...)...).MustAllow(t).Out
 		var cells []string
 		for line := range strings.Lines(out) {
 			cells = append(cells, strings.Join(regexp.MustCompile(`\s{2,}`).Split(strings.TrimSpace(line), -1), "|"))
@@ -202,9 +202,9 @@ func TestASyncReadsAsKubernetesObjectsDo(t *testing.T) {
 }
 
 // computes waits until kstatus makes this of the sync.
-func (w *world) computes(want status.Status) {
+func (w *project) computes(want status.Status) {
 	w.t.Helper()
-	c := clientOf(w.t, "admin")
+	c := here.Client(w.t, "admin")
 	eventually(w.t, "kstatus to find the sync "+want.String(), func(ctx context.Context) error {
 		u := &unstructured.Unstructured{}
 		u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("GitSync"))

@@ -13,7 +13,7 @@ import (
 // Another sync of the same repository shows that there was something to do, and time
 // to do it.
 func TestSuspendedNothingMovesAndResumedItCatchesUpOnce(t *testing.T) {
-	w := newWorld(t, "open")
+	w := newProject(t, "open")
 	w.write("deploy/app.yaml", configMap("app"))
 	w.write("other/other.yaml", configMap("other"))
 	first := w.commit("declare app and other")
@@ -26,7 +26,7 @@ func TestSuspendedNothingMovesAndResumedItCatchesUpOnce(t *testing.T) {
 	other.applied(first)
 
 	// People may suspend a sync, and it is seen that they did.
-	kubectl(t, "oncall", "patch", "gitsync", w.sync, "-n", system, "--type=merge", "-p", `{"spec":{"suspend":true}}`).mustAllow(t)
+	kubectl(t, "oncall", "patch", "gitsync", w.sync, "-n", system, "--type=merge", "-p", `{"spec":{"suspend":true}}`).MustAllow(t)
 	suspended := w.await("the suspension to be observed", func(s *v1alpha1.GitSync) error {
 		if s.Status.ObservedGeneration != s.Generation {
 			return errNotYet
@@ -43,9 +43,9 @@ func TestSuspendedNothingMovesAndResumedItCatchesUpOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"app", "other"} {
-		kubectl(t, "alice", "patch", "configmap", name, "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"silent"}}`).mustAllow(t)
+		kubectl(t, "alice", "patch", "configmap", name, "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"silent"}}`).MustAllow(t)
 	}
-	kubectl(t, syncer, "annotate", "gitsync", w.sync, "-n", system, "--overwrite", v1alpha1.AnnotationRequestedAt+"=while-suspended").mustAllow(t)
+	kubectl(t, syncer, "annotate", "gitsync", w.sync, "-n", system, "--overwrite", v1alpha1.AnnotationRequestedAt+"=while-suspended").MustAllow(t)
 	other.pulledBack("configmap/other", ".data.level", "trace")
 	other.applied(last)
 	if got := w.get("configmap/app", ".data.level"); got != "silent" {
@@ -56,7 +56,7 @@ func TestSuspendedNothingMovesAndResumedItCatchesUpOnce(t *testing.T) {
 		t.Errorf("the status moved while the sync was suspended (-before +after):\n%s", diff)
 	}
 
-	kubectl(t, "oncall", "patch", "gitsync", w.sync, "-n", system, "--type=merge", "-p", `{"spec":{"suspend":false}}`).mustAllow(t)
+	kubectl(t, "oncall", "patch", "gitsync", w.sync, "-n", system, "--type=merge", "-p", `{"spec":{"suspend":false}}`).MustAllow(t)
 	s := w.caughtUp(last)
 	if got := w.get("configmap/app", ".data.level"); got != "trace" {
 		t.Errorf("app's level is %q after the sync was resumed", got)

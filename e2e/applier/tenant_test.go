@@ -12,9 +12,9 @@ import (
 // newTenant is a world whose sync lies in its namespace and applies as the account
 // team-applier there. Git's other carrier has made the namespace and the account; a
 // policy of its own, in which the account is a sync identity, guards it.
-func newTenant(t *testing.T) *world {
+func newTenant(t *testing.T) *project {
 	t.Helper()
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.remove("deploy/namespace.yaml")
 	w.home = w.namespace
 	w.declare("apiVersion: v1\nkind: Namespace\nmetadata: {name: NS, labels: {gate: NS}}\n---\n" +
@@ -42,13 +42,13 @@ spec:
 }
 
 // declare applies YAML by git's other carrier; NS in it stands for the namespace.
-func (w *world) declare(yaml string) {
+func (w *project) declare(yaml string) {
 	w.t.Helper()
 	declare(w.t, strings.ReplaceAll(yaml, "NS", w.namespace))
 }
 
 // grantTenant gives the tenant's account what it takes to apply ConfigMaps in its namespace.
-func (w *world) grantTenant() {
+func (w *project) grantTenant() {
 	w.t.Helper()
 	w.declare(`apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -87,9 +87,9 @@ func TestATenantsAccountIsImpersonatedForEveryCall(t *testing.T) {
 		t.Errorf("app's managers are %q", got)
 	}
 	kubectl(t, "alice", "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"debug"}}`).
-		mustDeny(t, v1alpha1.ReasonOutOfBand)
+		MustDeny(t, v1alpha1.ReasonOutOfBand)
 	// gitops/sync may write here, and is not who declares app.
-	kubectl(t, syncer, "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"debug"}}`).mustAllow(t)
+	kubectl(t, syncer, "patch", "configmap", "app", "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"debug"}}`).MustAllow(t)
 	w.pulledBack("configmap/app", ".data.level", "info")
 
 	w.remove("deploy/old.yaml")
@@ -179,16 +179,16 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: DAVE}]
 	}
 	eventually(t, "dave's rights", func(context.Context) error {
 		r := kubectl(t, dave, append(as, "--dry-run=server")...)
-		if strings.Contains(r.err, "cannot impersonate") {
-			return errors.New(r.err)
+		if strings.Contains(r.Err, "cannot impersonate") {
+			return errors.New(r.Err)
 		}
 		return nil
 	})
-	kubectl(t, dave, as...).mustDeny(t, v1alpha1.ReasonOutOfBand)
+	kubectl(t, dave, as...).MustDeny(t, v1alpha1.ReasonOutOfBand)
 	posed := kubectl(t, dave, append(as, "--as-user-extra=gitlatch.dev/sync="+w.namespace+"/"+w.sync)...)
 	for _, want := range []string{"Forbidden", `User "` + dave + `" cannot impersonate resource "userextras/gitlatch.dev/sync"`} {
-		if posed.code == 0 || !strings.Contains(posed.err, want) {
-			t.Errorf("dave poses as the applier: exit %d, without %q: %s", posed.code, want, posed.err)
+		if posed.Code == 0 || !strings.Contains(posed.Err, want) {
+			t.Errorf("dave poses as the applier: exit %d, without %q: %s", posed.Code, want, posed.Err)
 		}
 	}
 	if got := w.get("configmap/app", ".data.level"); got != "info" {
@@ -221,8 +221,8 @@ func TestASyncWhoseAccountIsGoneIsDeletedWithWhatItApplied(t *testing.T) {
 	first := w.commit("declare app")
 	w.follow(asTeam)
 	w.applied(first)
-	kubectl(t, syncer, "delete", "serviceaccount/team-applier", "rolebinding/team-applier", "-n", w.namespace).mustAllow(t)
-	kubectl(t, syncer, "delete", "gitsync", w.sync, "-n", w.home, "--timeout=30s").mustAllow(t)
+	kubectl(t, syncer, "delete", "serviceaccount/team-applier", "rolebinding/team-applier", "-n", w.namespace).MustAllow(t)
+	kubectl(t, syncer, "delete", "gitsync", w.sync, "-n", w.home, "--timeout=30s").MustAllow(t)
 	if got := w.get("configmap/app", ".metadata.name"); got != "" {
 		t.Error("what the sync had applied is still there")
 	}

@@ -8,7 +8,7 @@ import (
 // Scenario 12: the same commit twice changes no resourceVersion; one changed object is
 // one patch.
 func TestTheSameCommitTwiceWritesNothing(t *testing.T) {
-	w := newWorld(t, "")
+	w := newProject(t, "")
 	w.write("deploy/config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app, namespace: NS}\ndata: {level: info}\n")
 	w.write("deploy/other.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other, namespace: NS}\ndata: {level: info}\n")
 	first := w.commit("declare app")
@@ -16,7 +16,7 @@ func TestTheSameCommitTwiceWritesNothing(t *testing.T) {
 	w.applied(first)
 	versions := func() string {
 		return kubectl(t, "admin", "get", "configmap/app", "configmap/other", "namespace/"+w.namespace, "-n", w.namespace,
-			"-o", "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion} {end}").mustAllow(t).out
+			"-o", "jsonpath={range .items[*]}{.metadata.name}={.metadata.resourceVersion} {end}").MustAllow(t).Out
 	}
 	before := versions()
 	w.applied(first)

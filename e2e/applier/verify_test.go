@@ -16,7 +16,7 @@ import (
 // signed is a world whose sync applies signed commits only. Its namespace is governed by
 // nobody, so that drift can be made.
 type signed struct {
-	*world
+	*project
 	alice, bob, carol, mallory *gitserver.Key // carol's is of OpenPGP; mallory's nobody trusts
 	good                       string         // the first commit, by alice, reviewed by bob
 	spec                       string
@@ -24,7 +24,7 @@ type signed struct {
 
 func newSigned(t *testing.T, verify string) *signed {
 	t.Helper()
-	w := &signed{world: newWorld(t, "open")}
+	w := &signed{project: newProject(t, "open")}
 	dir := t.TempDir()
 	for name, key := range map[string]**gitserver.Key{"alice": &w.alice, "bob": &w.bob, "mallory": &w.mallory} {
 		var err error
@@ -99,7 +99,7 @@ func (w *signed) kept(try int) {
 		w.t.Errorf("app's level is %q, which no good commit says", got)
 	}
 	name := []string{"app", "beside"}[try%2]
-	kubectl(w.t, "alice", "patch", "configmap", name, "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"by hand"}}`).mustAllow(w.t)
+	kubectl(w.t, "alice", "patch", "configmap", name, "-n", w.namespace, "--type=merge", "-p", `{"data":{"level":"by hand"}}`).MustAllow(w.t)
 	w.pulledBack("configmap/"+name, ".data.level", "info")
 }
 
@@ -154,9 +154,9 @@ func TestACommitThatNobodyStandsForIsNotApplied(t *testing.T) {
 				". It is a merge with a tree of its own, which is a change like any other"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inner := *w.world
+			inner := *w.project
 			w := *w
-			w.world, inner.t = &inner, t
+			w.project, inner.t = &inner, t
 			w.write("deploy/app.yaml", louder())
 			hash := test.make(&w)
 			message := w.refused(hash, v1alpha1.SyncUnverified)

@@ -4,65 +4,43 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/cluster"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 	"github.com/gitlatch/gitlatch/test/gitserver"
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
-// plane and gate are the control plane and the Gitlatch on it, applier included, that
+// here is the control plane and the Gitlatch on it, applier included, that
 // all tests share; TestMain sets them once.
 var (
+	here  world.World
 	plane *cluster.Cluster
 	gate  *gitlatch.Gitlatch
 )
 
 func TestMain(m *testing.M) {
-	logf.SetLogger(logr.Discard())
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "e2e:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if plane, err = cluster.Start(ctx, cluster.Options{Progress: os.Stderr}); err != nil {
-		return 0, err
-	}
-	defer plane.Stop()
-	if gate, err = gitlatch.Install(ctx, plane, gitlatch.Options{Applier: true, Progress: os.Stderr}); err != nil {
-		return 0, err
-	}
-	defer gate.Stop()
-	for _, p := range []string{policyWarn, policyCluster} {
-		if err := gate.Policy(ctx, p); err != nil {
-			return 0, err
+	world.Main(m, &here, cluster.Options{}, func(ctx context.Context, w *world.World) (err error) {
+		if w.Gate, err = gitlatch.Install(ctx, w.Plane, gitlatch.Options{Applier: true, Progress: os.Stderr}); err != nil {
+			return err
 		}
-	}
-	said, err := listen(plane, gate)
-	if err != nil {
-		return 0, err
-	}
-	code = m.Run()
-	return code, said.found(ctx)
+		plane, gate = w.Plane, w.Gate
+		for _, p := range []string{policyWarn, policyCluster} {
+			if err := gate.Policy(ctx, p); err != nil {
+				return err
+			}
+		}
+		said, err := listen(plane, gate)
+		w.After = said.found
+		return err
+	})
 }
 
 const identities = `
@@ -99,14 +77,12 @@ spec:
     clusterScoped: false
     namespaceSelector: {matchLabels: {gate: warn}}` + identities
 
-var serial atomic.Int64
-
 // named is a name that no other test has.
-func named(prefix string) string { return fmt.Sprintf("%s-%d", prefix, serial.Add(1)) }
+func named(prefix string) string { return here.Named(prefix) }
 
-// world is one test's repository and sync, and a namespace that its first commit
+// project is one test's repository and sync, and a namespace that its first commit
 // declares.
-type world struct {
+type project struct {
 	t         *testing.T
 	repo      *gitserver.Repo
 	home      string // where the sync is: gitlatch-system
@@ -115,15 +91,15 @@ type world struct {
 	url, ref  string // of the sync's spec
 }
 
-// newWorld makes a repository whose folder "deploy" declares a namespace; gate is its
-// label, "" for one that is guarded. The sync comes with [world.follow].
-func newWorld(t *testing.T, gate string) *world {
+// newProject makes a repository whose folder "deploy" declares a namespace; gate is its
+// label, "" for one that is guarded. The sync comes with [project.follow].
+func newProject(t *testing.T, gate string) *project {
 	t.Helper()
 	repo, err := gitserver.NewRepo(filepath.Join(t.TempDir(), "ops"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, repo: repo, home: system, sync: named("sync"), namespace: named("ns"), url: repo.FileURL(), ref: "{branch: main}"}
+	w := &project{t: t, repo: repo, home: system, sync: named("sync"), namespace: named("ns"), url: repo.FileURL(), ref: "{branch: main}"}
 	labels := "{}"
 	if gate != "" {
 		labels = "{gate: " + gate + "}"
@@ -132,8 +108,8 @@ func newWorld(t *testing.T, gate string) *world {
 	return w
 }
 
-// write puts a file into the work tree; NS in it stands for the world's namespace.
-func (w *world) write(file, content string) {
+// write puts a file into the work tree; NS in it stands for the project's namespace.
+func (w *project) write(file, content string) {
 	w.t.Helper()
 	if err := w.repo.Write(file, strings.ReplaceAll(content, "NS", w.namespace)); err != nil {
 		w.t.Fatal(err)
@@ -141,7 +117,7 @@ func (w *world) write(file, content string) {
 }
 
 // remove takes a file out of the work tree.
-func (w *world) remove(file string) {
+func (w *project) remove(file string) {
 	w.t.Helper()
 	if err := w.repo.Remove(file); err != nil {
 		w.t.Fatal(err)
@@ -149,7 +125,7 @@ func (w *world) remove(file string) {
 }
 
 // commit commits and pushes, and returns the commit.
-func (w *world) commit(message string, options ...gitserver.Option) string {
+func (w *project) commit(message string, options ...gitserver.Option) string {
 	w.t.Helper()
 	hash, err := w.repo.Commit(message, options...)
 	if err == nil {
@@ -163,13 +139,13 @@ func (w *world) commit(message string, options ...gitserver.Option) string {
 
 // follow makes the sync by git's hand. more are lines of its spec, indented by two.
 // It is deleted, with what it applied, when the test ends.
-func (w *world) follow(more ...string) {
+func (w *project) follow(more ...string) {
 	w.t.Helper()
 	declare(w.t, w.manifest(more...))
 	w.t.Cleanup(func() { w.drop() })
 }
 
-func (w *world) manifest(more ...string) string {
+func (w *project) manifest(more ...string) string {
 	ref := ""
 	if w.ref != "" {
 		ref = "  ref: " + w.ref + "\n"
@@ -190,7 +166,7 @@ spec:
 }
 
 // drop deletes the sync by git's hand, and waits until it is gone.
-func (w *world) drop() {
+func (w *project) drop() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_, stderr, code := plane.Kubectl(ctx, syncer, "", "delete", "gitsync", w.sync, "-n", w.home, "--ignore-not-found", "--timeout=30s")
@@ -207,10 +183,10 @@ const (
 )
 
 // request asks for a sync now, and waits until it was answered.
-func (w *world) request() *v1alpha1.GitSync {
+func (w *project) request() *v1alpha1.GitSync {
 	w.t.Helper()
-	at := fmt.Sprintf("%d", serial.Add(1))
-	kubectl(w.t, syncer, "annotate", "gitsync", w.sync, "-n", w.home, "--overwrite", v1alpha1.AnnotationRequestedAt+"="+at).mustAllow(w.t)
+	at := named("request")
+	kubectl(w.t, syncer, "annotate", "gitsync", w.sync, "-n", w.home, "--overwrite", v1alpha1.AnnotationRequestedAt+"="+at).MustAllow(w.t)
 	return w.await("the request to be answered", func(s *v1alpha1.GitSync) error {
 		if s.Status.LastHandledReconcileAt != at {
 			return fmt.Errorf("it answered %q last", s.Status.LastHandledReconcileAt)
@@ -220,14 +196,14 @@ func (w *world) request() *v1alpha1.GitSync {
 }
 
 // applied asks for a sync and waits until a commit is applied and the sync Ready.
-func (w *world) applied(commit string) *v1alpha1.GitSync {
+func (w *project) applied(commit string) *v1alpha1.GitSync {
 	w.t.Helper()
 	w.request()
 	return w.caughtUp(commit)
 }
 
 // failing waits until the sync is not Ready for this reason, and returns the message.
-func (w *world) failing(reason string) string {
+func (w *project) failing(reason string) string {
 	w.t.Helper()
 	s := w.await("the sync to fail with "+reason, func(s *v1alpha1.GitSync) error {
 		if c := condition(s, v1alpha1.ConditionReady); c.Status != "False" || c.Reason != reason {
@@ -239,7 +215,7 @@ func (w *world) failing(reason string) string {
 }
 
 // caughtUp waits, without asking, until a commit is applied and the sync Ready.
-func (w *world) caughtUp(commit string) *v1alpha1.GitSync {
+func (w *project) caughtUp(commit string) *v1alpha1.GitSync {
 	w.t.Helper()
 	return w.await("commit "+commit+" to be applied", func(s *v1alpha1.GitSync) error {
 		if c := condition(s, v1alpha1.ConditionReady); c.Status != "True" || s.Status.LastAppliedCommit != commit {
@@ -251,7 +227,7 @@ func (w *world) caughtUp(commit string) *v1alpha1.GitSync {
 
 // refused asks for a sync and waits until the commit was tried and the sync is not
 // Ready for this reason; it returns the condition's message.
-func (w *world) refused(commit, reason string) string {
+func (w *project) refused(commit, reason string) string {
 	w.t.Helper()
 	w.request()
 	s := w.await("commit "+commit+" to be refused", func(s *v1alpha1.GitSync) error {
@@ -265,9 +241,9 @@ func (w *world) refused(commit, reason string) string {
 }
 
 // await waits until the sync is as asked.
-func (w *world) await(what string, ask func(*v1alpha1.GitSync) error) *v1alpha1.GitSync {
+func (w *project) await(what string, ask func(*v1alpha1.GitSync) error) *v1alpha1.GitSync {
 	w.t.Helper()
-	c, sync := clientOf(w.t, "admin"), &v1alpha1.GitSync{}
+	c, sync := here.Client(w.t, "admin"), &v1alpha1.GitSync{}
 	eventually(w.t, what, func(ctx context.Context) error {
 		if err := c.Get(ctx, client.ObjectKey{Namespace: w.home, Name: w.sync}, sync); err != nil {
 			return err
@@ -277,26 +253,8 @@ func (w *world) await(what string, ask func(*v1alpha1.GitSync) error) *v1alpha1.
 	return sync
 }
 
-// get reads one field of an object in the world's namespace; "" when it is not there.
-func (w *world) get(object, jsonpath string) string {
+// get reads one field of an object in the project's namespace; "" when it is not there.
+func (w *project) get(object, jsonpath string) string {
 	w.t.Helper()
-	return kubectl(w.t, "admin", "get", object, "-n", w.namespace, "--ignore-not-found", "-o", "jsonpath={"+jsonpath+"}").mustAllow(w.t).out
-}
-
-func clientOf(t *testing.T, user string) client.Client {
-	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	config := rest.CopyConfig(plane.Config(user))
-	config.QPS, config.Burst = 2000, 2000
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return kubectl(w.t, "admin", "get", object, "-n", w.namespace, "--ignore-not-found", "-o", "jsonpath={"+jsonpath+"}").MustAllow(w.t).Out
 }
