@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -76,7 +78,7 @@ func (r *run) keys(ctx context.Context, name string) (desired.Keys, error) {
 		return desired.Keys{}, err
 	}
 	var k desired.Keys
-	for _, key := range sortedKeys(data) {
+	for _, key := range slices.Sorted(maps.Keys(data)) {
 		switch {
 		case strings.HasSuffix(key, ".agekey"):
 			k.Age = append(k.Age, data[key])

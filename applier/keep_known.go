@@ -3,7 +3,6 @@ package applier
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,9 +29,7 @@ func (k *keeper) applied(o *live.Object, r live.Result) {
 	e.noted = nil
 	l := k.life
 	k.mu.Unlock()
-	if len(noted) > 0 || len(k.watch.Unresolved(k.placeOf(o.Key))) > 0 {
-		l.group.Go(func() { k.settle(l.ctx, o.Key, verdict{reverted: len(noted) > 0, at: k.clock.Now(), noted: noted}) })
-	}
+	k.settleSoon(l, o.Key, verdict{reverted: len(noted) > 0, at: k.clock.Now(), noted: noted})
 }
 
 // left remembers the state in which we left an object, unless somebody has written it
@@ -55,15 +52,13 @@ func (k *keeper) calmed(e *kept) {
 // same says that no declared field can have changed between two states.
 func same(a, b live.State) bool { return a.UID == b.UID && a.Hold == b.Hold }
 
-// newer says that a is of the same object as b, and not before it. Versions of one
-// object are numbers that grow (Kubernetes API concepts, "Resource versions").
+// newer says that a is of the same object as b, and not before it.
 func newer(a, b live.State) bool {
 	if b.UID == "" {
 		return true
 	}
-	x, err := strconv.ParseUint(a.ResourceVersion, 10, 64)
-	y, err2 := strconv.ParseUint(b.ResourceVersion, 10, 64)
-	return a.UID != "" && err == nil && err2 == nil && x >= y
+	order, known := versions(a.ResourceVersion, b.ResourceVersion)
+	return a.UID != "" && known && order >= 0
 }
 
 // unchanged says that the object is applied as it is declared: what others do to it is

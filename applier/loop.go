@@ -1,6 +1,7 @@
 package applier
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -238,15 +239,20 @@ func (l *loop) state(sync *v1alpha1.GitSync) (*state, error) {
 	return s, nil
 }
 
-// ahead says that a resourceVersion is older than the one that was written last:
-// versions of one object are numbers that grow (Kubernetes API concepts, "Resource
-// versions").
+// ahead says that a resourceVersion is older than the one that was written last.
 func (s *state) ahead(version string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seen, err := strconv.ParseUint(version, 10, 64)
-	wrote, err2 := strconv.ParseUint(s.wrote, 10, 64)
-	return err == nil && err2 == nil && seen < wrote
+	order, known := versions(version, s.wrote)
+	return known && order < 0
+}
+
+// versions compares two resourceVersions of one object: they are numbers that grow
+// (Kubernetes API concepts, "Resource versions"). What is none is not known.
+func versions(a, b string) (order int, known bool) {
+	x, err := strconv.ParseUint(a, 10, 64)
+	y, err2 := strconv.ParseUint(b, 10, 64)
+	return cmp.Compare(x, y), err == nil && err2 == nil
 }
 
 // wakeUp has the next run of a sync ask the remote, whatever the interval.

@@ -82,8 +82,6 @@ func (r *run) pruneOne(ctx context.Context, ref live.Ref, moved map[live.Key]boo
 	case live.Deleted:
 		r.tally.pruned++
 		r.log.Info("pruned an object", "object", ref.String())
-	case live.Spared:
-		r.tally.spared++
 	case live.Deleting:
 		r.tally.leaving++ // a finalizer holds it; it is looked at again
 		return false, nil

@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/applier/git"
@@ -65,7 +65,7 @@ func demandBasis(d git.Demand) [sha256.Size]byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%t\x00%s\x00%d", d.Commit, d.Range, d.Since, d.MinReviewers)
 	for _, files := range []map[string][]byte{d.Trust.AllowedSigners, d.Trust.Keyrings} {
-		for _, name := range sortedKeys(files) {
+		for _, name := range slices.Sorted(maps.Keys(files)) {
 			fmt.Fprintf(h, "\x00%s\x00%d\x00%s", name, len(files[name]), files[name])
 		}
 	}
@@ -79,13 +79,4 @@ func (r *run) keeping() string {
 		return "keeping " + short(last)
 	}
 	return "nothing was applied"
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, strings.Compare)
-	return keys
 }

@@ -63,8 +63,8 @@ type run struct {
 
 // tally counts what a run did.
 type tally struct {
-	created, configured, unchanged, recreated, pruned, leaving, spared, held int
-	failed                                                                   []failed
+	created, configured, unchanged, recreated, pruned, leaving, held int
+	failed                                                           []failed
 }
 
 // failed is one object that could not be applied or pruned.

@@ -8,17 +8,12 @@ import (
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/policy"
 )
 
-// people are the names under which people's tools write. A tool's name is its own
-// choice: an indication, no proof. Sources: kubectl pkg/cmd (kubectl-client-side-apply,
-// kubectl-edit and the like), apimachinery managedfields (before-first-apply), and
-// rest.DefaultKubernetesUserAgent, whose first word becomes the manager where a client
-// names none (managedfields.ManagerOrUserAgent).
-var people = []string{
-	"kubectl", "kubectl-*", "before-first-apply", "helm", "Mozilla*",
-	"k9s", "Lens", "OpenLens", "freelens", "node-fetch", "dashboard", "headlamp*", "curl", "oc",
-}
+// beforeFirstApply holds what was there when an object without managedFields was
+// applied for the first time (apimachinery managedfields, skipnonapplied.go).
+const beforeFirstApply = "before-first-apply"
 
 // person: the entry is of a person, on the object itself. Our name on anything but a
 // server-side apply is not ours.
@@ -33,7 +28,7 @@ func (c *Cluster) person(e *metav1.ManagedFieldsEntry) bool {
 		start, wild := strings.CutSuffix(name, "*")
 		return e.Manager == name || wild && strings.HasPrefix(e.Manager, start)
 	}
-	return slices.ContainsFunc(people, named) || slices.ContainsFunc(c.People, named)
+	return e.Manager == beforeFirstApply || policy.ToolOfPeople(e.Manager) || slices.ContainsFunc(c.People, named)
 }
 
 // admitted lists what people may leave on an object: what the class "operation" lets

@@ -93,7 +93,7 @@ func (s *survey) judge(e *entry) {
 			d.Reason = v1alpha1.ReasonErased
 			s.tellOf(e, s.finding(e, d, "holds fields that git declares: somebody had cleared the object's managedFields, and with them what git declared"))
 		}
-	case isTool(e.Manager):
+	case policy.ToolOfPeople(e.Manager):
 		d := s.ask(e, policy.User{})
 		if d.Action != policy.Allow {
 			d.Reason = v1alpha1.ReasonForeignManager
