@@ -2,6 +2,7 @@ package manifests_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +12,7 @@ import (
 func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
 	objects := build(t, "default")
 	registrations := []string{"mutatingwebhookconfigurations", "validatingwebhookconfigurations"}
+	backstop := []string{"validatingadmissionpolicies", "validatingadmissionpolicybindings"}
 	read := []string{"get", "list", "watch"}
 	rule := func(group string, resources, verbs []string, names ...string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: verbs, ResourceNames: names}
@@ -22,8 +24,9 @@ func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
 			rule("gitlatch.dev", []string{"changerecords"}, []string{"get", "list", "watch", "create", "patch"}),
 			rule("gitlatch.dev", []string{"changerecords/status"}, []string{"patch"}),
 			rule("authorization.k8s.io", []string{"subjectaccessreviews"}, []string{"create"}),
-			rule("admissionregistration.k8s.io", registrations, []string{"get", "list", "watch", "create"}),
-			rule("admissionregistration.k8s.io", registrations, []string{"update", "delete"}, "gitlatch"),
+			rule("admissionregistration.k8s.io", append(slices.Clone(registrations), backstop...), []string{"get", "list", "watch", "create"}),
+			rule("admissionregistration.k8s.io", append(slices.Clone(registrations), backstop...), []string{"update"}, "gitlatch"),
+			rule("admissionregistration.k8s.io", append(slices.Clone(registrations), backstop[1]), []string{"delete"}, "gitlatch"),
 			rule("", []string{"namespaces"}, read),
 			rule("*", []string{"*"}, []string{"get"}),
 		},
@@ -71,7 +74,7 @@ func TestRolesGiveTheVerbsUsedAndNoOther(t *testing.T) {
 	}
 	for name, want := range map[string][]rbacv1.PolicyRule{
 		"gitlatch-webhook": {
-			rule("", []string{"secrets"}, []string{"get", "list", "watch", "update"}, "gitlatch-webhook-ca"),
+			rule("", []string{"secrets"}, []string{"get", "watch", "update"}, "gitlatch-webhook-ca"),
 			rule("", []string{"secrets"}, []string{"create"}),
 			rule("coordination.k8s.io", []string{"leases"}, []string{"get", "update"}, "gitlatch-webhook"),
 			rule("coordination.k8s.io", []string{"leases"}, []string{"create"}),

@@ -21,6 +21,10 @@ Not allowed: a token for flux-system/kustomize-controller; any token bound to a 
 exec, attach, port-forward, proxy or a debug container into its pod; a pod or
 template that names its account; its ServiceAccount, token Secret, RBAC bindings; a
 certificate in its name.
+
+A platform keeps its own in order: a subject that the policy trusts with the kind, whole,
+may make what leads to a trusted identity or a node, and to nobody else. Without it the
+network operator that binds the group of its nodes would be denied for ever.
 */
 func credential(q *question) (verdict, bool) {
 	if q.isSystem() {
@@ -120,6 +124,14 @@ func (q *question) becomes() string {
 	return ""
 }
 
+// entrusted: the policy trusts the requester with this kind, without a list of fields.
+func (q *question) entrusted() bool {
+	r := q.req
+	return !q.policy.builtin && slices.ContainsFunc(q.policy.Spec.Trusted, func(t v1alpha1.TrustedSubject) bool {
+		return len(t.Fields) == 0 && anyResource(t.Resources, r.Resource.Group, r.Resource.Resource) && r.User.is(&t.Subject)
+	})
+}
+
 // home: a guarded account lives in the request's namespace.
 func (q *question) home() bool {
 	ns := q.req.Namespace
@@ -131,7 +143,14 @@ func (q *question) guards(namespace, name string) string {
 	if q.facts.Install.account(namespace, name, true) {
 		return "a component of Gitlatch"
 	}
-	return q.policy.protected[v1alpha1.Account{Namespace: namespace, Name: name}]
+	why := q.policy.protected[v1alpha1.Account{Namespace: namespace, Name: name}]
+	if why == isTrusted && q.entrusted() {
+		return ""
+	}
+	if why == "" && q.guardedName("", accountsGroup+":"+namespace) {
+		return "one of " + accountsGroup + ":" + namespace + ", whom the policy lets through"
+	}
+	return why
 }
 
 func (q *question) named(namespace, name string) string {
@@ -199,30 +218,32 @@ func (q *question) subject(s map[string]any) string {
 		if ns, account, ok := u.Account(); ok {
 			return q.named(ns, account)
 		}
-		if q.policy.guardedName(name, "") {
+		if q.guardedName(name, "") {
 			return "is a way to become " + name
 		}
 	case "Group":
-		if q.policy.guardedName("", name) {
+		if q.guardedName("", name) {
 			return "is a way to become " + name
 		}
+		return q.groupOfAccounts(name)
 	}
 	return ""
 }
 
 // guardedName: a user or group that the policy names as sync or trusted.
-func (p *Policy) guardedName(user, group string) bool {
-	for i := range p.Spec.Sync {
-		s := &p.Spec.Sync[i]
-		if user != "" && s.User == user || group != "" && s.Group == group {
-			return true
-		}
-	}
-	for i := range p.Spec.Trusted {
-		s := &p.Spec.Trusted[i]
-		if user != "" && s.User == user || group != "" && s.Group == group {
-			return true
-		}
-	}
-	return false
+func (q *question) guardedName(user, group string) bool {
+	return q.policy.syncName(user, group) || q.policy.trustedName(user, group) && !q.entrusted()
+}
+
+func (p *Policy) syncName(user, group string) bool {
+	return slices.ContainsFunc(p.Spec.Sync, func(s v1alpha1.SyncIdentity) bool { return calls(&s.Subject, user, group) })
+}
+
+func (p *Policy) trustedName(user, group string) bool {
+	return slices.ContainsFunc(p.Spec.Trusted, func(t v1alpha1.TrustedSubject) bool { return calls(&t.Subject, user, group) })
+}
+
+// calls: the subject is this user, or this group.
+func calls(s *v1alpha1.Subject, user, group string) bool {
+	return user != "" && s.User == user || group != "" && s.Group == group
 }

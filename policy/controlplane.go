@@ -112,5 +112,9 @@ func isBootstrap(u *User, r *Request) bool {
 	return r.Resource.Group == certificatesGroup && r.Resource.Resource == csrResource &&
 		r.Subresource == "" && r.Operation == Create &&
 		text(child(r.Object, "spec"), "signerName") == "kubernetes.io/kube-apiserver-client-kubelet" &&
-		strings.HasPrefix(u.Name, "system:bootstrap:") && u.inGroup("system:bootstrappers")
+		strings.HasPrefix(u.Name, bootstrapPrefix) && u.inGroup("system:bootstrappers")
 }
+
+// bootstrapPrefix begins the user names of bootstrap tokens, of which the API server shows name and groups, and no more
+// (k8s.io/kubernetes/plugin/pkg/auth/authenticator/token/bootstrap).
+const bootstrapPrefix = "system:bootstrap:"

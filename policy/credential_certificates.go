@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"slices"
 	"strings"
 )
 
@@ -51,15 +52,17 @@ func certificateSubject(request string) (string, []string, error) {
 }
 
 // guardedSubject: names of the control plane, which ordinary certificates never
-// carry, and those that the policy names.
+// carry, and those that the policy names. Whom the policy trusts with requests for
+// certificates approves those of nodes, and of trusted identities.
 func (q *question) guardedSubject(user string, groups []string) bool {
-	if strings.HasPrefix(user, "system:") || q.policy.guardedName(user, "") {
-		return true
+	guarded := func(user, group string) bool {
+		return strings.HasPrefix(user+group, "system:") || q.guardedName(user, group)
 	}
-	for _, g := range groups {
-		if strings.HasPrefix(g, "system:") || q.policy.guardedName("", g) {
-			return true
+	if q.entrusted() {
+		guarded = func(user, group string) bool {
+			return strings.HasPrefix(user, accountPrefix) || slices.Contains(ControlPlaneUsers(), user) ||
+				group == mastersGroup || strings.HasPrefix(group, "system:serviceaccounts") || q.policy.syncName(user, group)
 		}
 	}
-	return false
+	return guarded(user, "") || slices.ContainsFunc(groups, func(group string) bool { return guarded("", group) })
 }

@@ -103,7 +103,7 @@ func (q *question) nodeProxy() string {
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(path.Clean("/"+text(q.req.Object, "path")), "/"), "/")
 	switch first {
-	case "", "metrics", "healthz", "stats", "logs", "containerLogs", "pods", "runningpods", "configz", "spec", "checkpoint", "flagz", "statusz":
+	case "", "metrics", "healthz", "stats", "logs", "containerLogs", "pods", "runningpods", "configz", "spec", "flagz", "statusz":
 		return ""
 	}
 	return "runs commands in any pod of the node, those of guarded accounts too"

@@ -28,11 +28,12 @@ func (p *Policy) governsResource(group, resource string) bool {
 }
 
 // holdsGoverned: a policy that governs what is in a namespace, or the objects of a
-// CRD, governs its deletion too, though it does not match namespaces or CRDs
-// themselves: unless it leaves them out by name.
+// CRD, governs its deletion too, and the labels by which it governs a namespace,
+// though it does not match namespaces or CRDs themselves: unless it leaves them out
+// by name.
 func (q *question) holdsGoverned() bool {
 	r := q.req
-	if !q.holdsOthers() || anyResource(q.policy.Spec.Match.ExcludeResources, r.Resource.Group, r.Resource.Resource) {
+	if !q.holdsOthers() && !(r.isNamespace() && q.leaves()) || anyResource(q.policy.Spec.Match.ExcludeResources, r.Resource.Group, r.Resource.Resource) {
 		return false
 	}
 	if r.isNamespace() {

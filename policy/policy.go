@@ -108,7 +108,7 @@ func (p *Policy) index() {
 	}
 	for i := range p.Spec.Trusted {
 		if a := p.Spec.Trusted[i].ServiceAccount; a != nil {
-			p.protected[*a] = "a trusted identity"
+			p.protected[*a] = isTrusted
 		}
 	}
 	for i := range p.Spec.Sync {
@@ -125,7 +125,27 @@ func (p *Policy) index() {
 	for a := range p.protected {
 		p.homes[a.Namespace] = true
 	}
+	for _, s := range p.subjects() {
+		if namespace, ok := accountsNamespace(s.Group); ok {
+			p.homes[namespace] = true
+		}
+	}
 }
+
+// subjects are all whom the policy lets through by name.
+func (p *Policy) subjects() []v1alpha1.Subject {
+	var out []v1alpha1.Subject
+	for i := range p.Spec.Sync {
+		out = append(out, p.Spec.Sync[i].Subject)
+	}
+	for i := range p.Spec.Trusted {
+		out = append(out, p.Spec.Trusted[i].Subject)
+	}
+	return out
+}
+
+// isTrusted is why class credential guards a trusted account.
+const isTrusted = "a trusted identity"
 
 func (p *Policy) syncManager(manager string) bool {
 	_, ok := p.managers[manager]

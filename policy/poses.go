@@ -10,13 +10,16 @@ import (
 // Poses says what a requester of this name is to the gate: "a sync identity", "a
 // component of Gitlatch" and so on, for every identity that it lets through; "" for
 // anybody else. It asks for no proof, for whoever looks at requests that were made under
-// a name by somebody else.
+// a name by somebody else: under such, the proof itself is a pose.
 func Poses(u *User, policies []*Policy, in Installation) string {
 	if in.account(u.Account()) {
 		return "a component of Gitlatch"
 	}
 	if slices.Contains(ControlPlaneUsers(), u.Name) || strings.HasPrefix(u.Name, nodePrefix) {
 		return "an identity of the control plane"
+	}
+	if strings.HasPrefix(u.Name, bootstrapPrefix) {
+		return "a machine that is to become a node"
 	}
 	ns, name, isAccount := u.Account()
 	if isAccount && ns == systemNamespace && slices.Contains(ControlPlaneAccounts(), name) {
@@ -36,6 +39,12 @@ func Poses(u *User, policies []*Policy, in Installation) string {
 				return "a trusted identity"
 			}
 		}
+	}
+	switch {
+	case u.podBound():
+		return "a controller, with the proof of a pod"
+	case u.genuineAccount():
+		return "an account, with the proof of a token"
 	}
 	return ""
 }

@@ -38,9 +38,15 @@ func TestPosesGoesByTheName(t *testing.T) {
 		{User{Name: "system:serviceaccount:kube-system:job-controller"}, "a control-plane controller"},
 		{User{Name: "system:kube-scheduler"}, "an identity of the control plane"},
 		{User{Name: "system:node:n1"}, "an identity of the control plane"},
+		{User{Name: "system:bootstrap:abcdef", Groups: []string{"system:bootstrappers"}}, "a machine that is to become a node"},
 		{User{Name: "system:serviceaccount:gitlatch-system:gitlatch-applier"}, "a component of Gitlatch"},
 		{User{Name: "system:serviceaccount:kube-system:default"}, ""},
 		{User{Name: "system:serviceaccount:shop:web"}, ""},
+		{User{Name: "system:serviceaccount:shop:web", UID: "u"}, ""},
+		{User{Name: "system:serviceaccount:shop:web", UID: "u", Extra: podBound}, "a controller, with the proof of a pod"},
+		{User{Name: "system:serviceaccount:shop:web", UID: "u", Extra: map[string][]string{ExtraCredentialID: {"c"}}}, "an account, with the proof of a token"},
+		{User{Name: "system:serviceaccount:flux-system:kustomize-controller", UID: "u", Extra: podBound}, "a sync identity"},
+		{User{Name: "bob", UID: "bob-uid", Extra: podBound}, ""},
 		{User{Name: "alice", Groups: []string{"system:masters"}}, ""},
 	} {
 		if got := Poses(&test.user, policies, install); got != test.want {

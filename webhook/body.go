@@ -141,3 +141,27 @@ func readError(err error) error {
 		return errCut
 	}
 }
+
+// drain reads on where a review was not read to its end. Over HTTP/1, which is how
+// an API server speaks to a Service, it would else go on sending into a connection
+// that is closed under it, and lose the answer: under the failure policy Ignore the
+// write would pass. HTTP/2 ends a stream with the answer.
+func (c *call) drain() {
+	if !c.unread || c.r.ProtoMajor != 1 {
+		return
+	}
+	// Each reading waits for a moment only: a client that stalls is answered.
+	connection, last := http.NewResponseController(c.w), c.start.Add(drainBy)
+	for buf := make([]byte, 32<<10); ; {
+		next := time.Now().Add(drainPause)
+		if next.After(last) {
+			next = last
+		}
+		if connection.SetReadDeadline(next) != nil {
+			return
+		}
+		if _, err := c.r.Body.Read(buf); err != nil {
+			return
+		}
+	}
+}

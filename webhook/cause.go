@@ -16,6 +16,7 @@ const (
 	causeShed        = "shed"
 	causeDeadline    = "deadline"
 	causeStarting    = "starting"
+	causeWindows     = "windows"
 	causePanic       = "panic"
 	causeMalformed   = "malformed"
 )
@@ -24,6 +25,7 @@ var (
 	errStarting = errors.New("the policies have not been read yet")
 	errPanic    = errors.New("an error inside the gate")
 	errDeadline = errors.New("it took longer than two seconds")
+	errWindows  = errors.New("whether its break-glass marks are those of an open window could not be read")
 )
 
 // causeOf names an error for the metric.
@@ -41,6 +43,7 @@ func causeOf(err error) string {
 		{errShed, causeShed},
 		{errStarting, causeStarting},
 		{errPanic, causePanic},
+		{errWindows, causeWindows},
 		{errDeadline, causeDeadline},
 		{context.DeadlineExceeded, causeDeadline},
 		{context.Canceled, causeCut},

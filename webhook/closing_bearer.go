@@ -25,9 +25,9 @@ func (c *Closing) lookForBearer(ctx context.Context, name string) error {
 	if err != nil || rec == nil {
 		return err
 	}
-	w, open := windowOf(rec)
+	w, ok := windowOf(rec)
 	place := bearer(&w)
-	if !open || generated(place.name) {
+	if !ok || rec.Status.Window != nil || generated(place.name) {
 		return nil
 	}
 	r := &rec.Spec.Request

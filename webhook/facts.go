@@ -51,8 +51,9 @@ type grants interface {
 }
 
 // rounds is how often the judge is asked about one request: once, again with
-// what it missed, and once more where that showed another gap.
-const rounds = 3
+// what it missed, once more where that showed another gap, and once more where
+// an open window is what admits it.
+const rounds = 4
 
 // judge asks the judge until it misses nothing more, or until what it misses
 // can't be had.
@@ -71,13 +72,34 @@ func (h *Handler) judge(ctx context.Context, c *call) policy.Decision {
 	var asked policy.Need
 	for i := 1; ; i++ {
 		d := policy.Decide(c.req, c.policies, &c.facts)
-		missing := d.Missing &^ asked
+		missing := (d.Missing | unsure(&d, &c.facts)) &^ asked
 		if missing == 0 || i == rounds {
 			return d
 		}
 		asked |= missing
 		h.lookUp(ctx, c, missing)
 	}
+}
+
+// unsure is the need to read a window live that is about to admit a request: it may
+// have been ended on another replica a moment ago, which the watch has not told of
+// yet. Where it can't be read, what is known stands, since the record that has to be
+// written before the answer goes the same way.
+func unsure(d *policy.Decision, f *policy.Facts) policy.Need {
+	if d.Within == nil || f.WindowsLive {
+		return 0
+	}
+	return policy.NeedWindows
+}
+
+// accusation is an error where somebody would be called a forger because the windows
+// could not be read: the marks may be those that another replica gave the object in
+// the mutating call. It is no more than undecided.
+func accusation(d *policy.Decision) error {
+	if d.Reason == v1alpha1.ReasonForged && d.Missing&policy.NeedWindows != 0 {
+		return errWindows
+	}
+	return nil
 }
 
 // lookUp fills in the facts that are missing. What can't be looked up stays

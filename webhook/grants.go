@@ -40,7 +40,7 @@ type Grants struct {
 // anybody opened on the target itself, since they end with its annotation.
 func (g *Grants) Windows(req *policy.Request) []policy.Window {
 	now := g.Clock.Now()
-	out := g.index.about(req.User.Name, requestTarget(req), now)
+	out := append(g.index.about(req.User.Name, requestTarget(req), now), g.index.closedBy(req, now)...)
 	if place, _, ok := ownBirth(req); ok {
 		for _, w := range g.index.on(place, now) {
 			if w, ok := born(w, req); ok {
@@ -68,7 +68,7 @@ func (g *Grants) LiveWindows(ctx context.Context, req *policy.Request) ([]policy
 	for i := range records.Items {
 		w, ok := windowOf(&records.Items[i])
 		// The label is a hash: the name itself decides.
-		if !ok || w.User != req.User.Name || !openAt(&w, now) || g.index.hasEnded(w.Record) {
+		if !ok || w.User != req.User.Name || !g.usable(req, &w, &records.Items[i], now) {
 			continue
 		}
 		if covers(&w, target) {

@@ -21,7 +21,10 @@ const (
 	bodyBy   = 1400 * time.Millisecond // the whole review is read
 	factsBy  = 1700 * time.Millisecond // look-ups are over
 	answerBy = 2 * time.Second         // the record is written, or not
+	drainBy  = 2500 * time.Millisecond // what nobody wants of the review is read
 	sendBy   = 3 * time.Second         // the answer is sent
+
+	drainPause = 500 * time.Millisecond // without a byte, after which it is not waited for
 )
 
 // Handler answers the reviews of one phase.
@@ -57,6 +60,7 @@ type call struct {
 	r     *http.Request
 
 	body     *body
+	unread   bool     // some of the review may still be on its way
 	held     []func() // of the budget, until the answer
 	req      *policy.Request
 	recorded string // the name that it is recorded under
@@ -131,6 +135,7 @@ func recovered(ctx context.Context, p any, err error) error {
 func (h *Handler) read(ctx context.Context, c *call) (err error) {
 	entered := h.Budget.enter()
 	c.body, err = h.readBody(ctx, c.w, c.r, c.start.Add(bodyBy), entered)
+	c.unread = err != nil
 	if entered {
 		c.held = append(c.held, h.Budget.leave)
 	}
@@ -179,6 +184,9 @@ func (h *Handler) decide(ctx context.Context, c *call) error {
 		return nil
 	}
 	c.decision = h.judge(ctx, c)
+	if err := accusation(&c.decision); err != nil {
+		return err
+	}
 	h.checkStamps(c)
 	return nil
 }
@@ -214,6 +222,7 @@ func (h *Handler) finish(ctx context.Context, c *call) {
 	took := h.now().Sub(c.start)
 	h.Metrics.decided(c.req, &c.decision, took)
 	h.logDecision(c, took)
+	c.drain()
 	_ = http.NewResponseController(c.w).SetWriteDeadline(c.start.Add(sendBy)) // a recorder has none
 	if err := write(c.w, response); err != nil {
 		h.Log.Info("answer not sent", "uid", c.req.UID, "reason", err.Error())

@@ -93,7 +93,7 @@ func (r *reviewRequest) decoded(final bool) (*policy.Request, error) {
 		Kind:         schema.GroupVersionKind(r.Kind),
 		Subresource:  r.SubResource,
 		Namespace:    r.Namespace,
-		Name:         targetName(r.Name, r.Object, r.OldObject),
+		Name:         policy.Proxied(r.Resource.Group, r.Resource.Resource, r.SubResource, targetName(r.Name, r.Object, r.OldObject)),
 		FieldManager: r.Options.FieldManager,
 		DryRun:       r.DryRun,
 		Object:       r.Object,

@@ -63,3 +63,22 @@ func TestADryRunOfAReviewIsSigned(t *testing.T) {
 		t.Errorf("allowed %t, patch %s; want %s", got.Allowed, got.Patch, want)
 	}
 }
+
+// TestAProxyIsJudgedByItsPod: a port or a scheme with the name is no other pod, which
+// could not be looked up.
+func TestAProxyIsJudgedByItsPod(t *testing.T) {
+	for sent, want := range map[string]string{"web-0": "web-0", "web-0:8080": "web-0", "https:web-0:8443": "web-0", "ftp:web-0:21": "ftp:web-0:21"} {
+		req, recorded, err := decodeReview(deployment(func(r *admissionv1.AdmissionRequest) {
+			r.Operation, r.SubResource, r.Name = admissionv1.Connect, "proxy", sent
+			r.Resource = metav1.GroupVersionResource{Version: "v1", Resource: "pods"}
+			r.Kind = metav1.GroupVersionKind{Version: "v1", Kind: "PodProxyOptions"}
+			r.Object.Raw, r.OldObject.Raw = []byte(`{"path":"/"}`), nil
+		}), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{want, want}, []string{req.Name, recorded}); diff != "" {
+			t.Errorf("names of %q (-want +got):\n%s", sent, diff)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"maps"
 	"slices"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/gitlatch/gitlatch/policy"
+	"github.com/gitlatch/gitlatch/reporter/record"
 )
 
 // Memory is what a replica remembers of mutating calls until their validating
@@ -108,8 +108,7 @@ func payloadOf(object map[string]any) [sha256.Size]byte {
 		}
 	}
 	h := sha256.New()
-	// Maps from JSON encode again, with their keys in order.
-	_ = json.NewEncoder(h).Encode(content)
+	_ = record.Fingerprint(h, content) // what came as JSON has one
 	var sum [sha256.Size]byte
 	h.Sum(sum[:0])
 	return sum

@@ -132,7 +132,7 @@ func nextFor(cause error) string {
 	switch causeOf(cause) {
 	case causeTooLong, causeDense:
 		return "make the object smaller, or bring it through git"
-	case causeShed, causeDeadline, causeStalled, causeCut, causeStarting:
+	case causeShed, causeDeadline, causeStalled, causeCut, causeStarting, causeWindows:
 		return "try again in a moment; if it stays, see the logs and the readiness of the gate's pods"
 	case causeMethod, causeContentType, causeMalformed:
 		return "this did not look like a review of the API server; see the logs of the gate's pods"

@@ -41,12 +41,11 @@ func recordTarget(rec *v1alpha1.ChangeRecord) windowTarget {
 // that is created with the same prefix.
 func generated(name string) bool { return strings.HasSuffix(name, "*") }
 
-// windowOf is the window that a record opened. ok is false where it opened none,
-// or where it has been ended; a window whose time is over is still one, see
-// [openAt].
+// windowOf is the window that a record opened. ok is false where it opened none;
+// one that has been ended, or whose time is over, is still one, see [indexedWindow].
 func windowOf(rec *v1alpha1.ChangeRecord) (w policy.Window, ok bool) {
 	bg := rec.Spec.BreakGlass
-	if rec.Spec.Outcome != v1alpha1.OutcomeBreakGlass || bg == nil || bg.Window != "" || rec.Status.Window != nil {
+	if rec.Spec.Outcome != v1alpha1.OutcomeBreakGlass || bg == nil || bg.Window != "" {
 		return policy.Window{}, false
 	}
 	t := recordTarget(rec)

@@ -34,21 +34,22 @@ func (k *indexedWindow) openAt(now time.Time) bool { return k.end == nil && open
 
 // putWindow takes a record's window in, and says whether it is new here.
 func (x *windowIndex) putWindow(rec *v1alpha1.ChangeRecord) (isNew bool) {
-	w, open := windowOf(rec)
-	if !open {
-		w = policy.Window{Record: rec.Name} // ended: it covers nothing
+	w, ok := windowOf(rec)
+	if !ok {
+		w = policy.Window{Record: rec.Name} // it covers nothing
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	known, end := x.windows[rec.Name], rec.Status.Window
+	isNew = ok && known == nil && end == nil
 	if known != nil && end == nil {
 		end = known.end
 	}
 	x.dropWindow(rec.Name)
-	if open || end != nil {
+	if ok || end != nil {
 		x.addWindow(w, end)
 	}
-	return open && known == nil
+	return isNew
 }
 
 // endWindow ends a window here at once, before the watch tells, and also one of
@@ -132,12 +133,15 @@ func (x *windowIndex) on(t windowTarget, now time.Time) []policy.Window {
 	return out
 }
 
-// hasEnded says that a window was ended here, which its record may not say yet.
-func (x *windowIndex) hasEnded(name string) bool {
+// endOf is how a window was ended here, which its record may not say yet; nil: it
+// was not.
+func (x *windowIndex) endOf(name string) *v1alpha1.WindowEnd {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	known := x.windows[name]
-	return known != nil && known.end != nil
+	if known := x.windows[name]; known != nil {
+		return known.end
+	}
+	return nil
 }
 
 // all lists every window that is known, ended ones included.

@@ -33,6 +33,7 @@ func TestOnTheRealControlPlane(t *testing.T) {
 	}()
 	t.Setenv("HOME", t.TempDir())
 	r := &rig{c}
+	t.Run("preflight of a cluster without Gitlatch", r.preflight)
 	t.Run("records of a cluster without Gitlatch", r.withoutGitlatch)
 	r.install(t)
 	t.Run("no records", r.noRecords)

@@ -26,12 +26,13 @@ func newOff(server *server, streams genericiooptions.IOStreams) *cobra.Command {
 		Use:   "off --reason TEXT",
 		Short: "Switch the gate off: nothing is refused or recorded until it is on again",
 		Long: `Switch the gate off, in one write to each of its two webhook configurations: the
-reason as the annotation ` + v1alpha1.AnnotationOff + `, and no webhooks. It works with no pod of
+reason as the annotation ` + v1alpha1.AnnotationOff + `, and no webhooks. The binding of the
+backstop, the ValidatingAdmissionPolicy behind them, is deleted. It works with no pod of
 Gitlatch alive. Nothing is refused or recorded from then on; the reporter says so
 aloud, and once the gate is on again it reviews what was done meanwhile.
 
-Admission is never asked about webhook configurations: whoever RBAC lets write
-them may do this.
+Admission is never asked about webhook configurations and policies: whoever RBAC lets
+write them may do this.
 ` + exitCodes,
 		Example: `  kubectl gitlatch off --reason "INC-42: it denies the node controller"`,
 		Args:    cobra.NoArgs,
@@ -42,6 +43,9 @@ them may do this.
 			err := server.switched(cmd.Context(), map[string]any{
 				"metadata": map[string]any{"annotations": map[string]any{v1alpha1.AnnotationOff: reason}}, "webhooks": []any{},
 			})
+			if err == nil {
+				err = server.lift(cmd.Context())
+			}
 			if err != nil {
 				return fmt.Errorf("switching the gate off: %w", err)
 			}
@@ -58,7 +62,7 @@ func newOn(server *server, streams genericiooptions.IOStreams) *cobra.Command {
 		Use:   "on",
 		Short: "Switch the gate on again",
 		Long: `Take the annotation ` + v1alpha1.AnnotationOff + ` off the two webhook configurations. The webhook
-registers itself again within seconds, if a pod of it is alive. One that is on
+registers itself and its backstop again within seconds, if a pod of it is alive. One that is on
 already is left so.
 ` + exitCodes,
 		Example: `  kubectl gitlatch on && kubectl gitlatch status`,
@@ -103,5 +107,5 @@ func (s *server) switched(ctx context.Context, change map[string]any) error {
 	case apierrors.IsNotFound(validating):
 		validating = nil
 	}
-	return errors.Join(mutating, validating)
+	return oneDenial(mutating, validating)
 }

@@ -104,8 +104,8 @@ func parsePeriod(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		var n int
 		n, err = strconv.Atoi(days)
-		if d = time.Duration(n) * 24 * time.Hour; n > 36500 {
-			d = 0
+		if n > 0 && n <= 36500 { // more or less would not fit into a duration, and come out as another one
+			d = time.Duration(n) * 24 * time.Hour
 		}
 	} else {
 		d, err = time.ParseDuration(text)

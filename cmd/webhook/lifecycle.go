@@ -25,7 +25,7 @@ type stage struct {
 func (p *parts) run(ctx context.Context) error {
 	return runStages(ctx, p.drain, []stage{
 		{"server", []func(context.Context) error{p.serve, p.source.Start}},
-		{"manager", []func(context.Context) error{p.manager.Start, p.follower.Run}},
+		{"manager", []func(context.Context) error{p.manager.Start, p.lead, p.follower.Run}},
 		{"records", []func(context.Context) error{p.writer.Run}},
 	})
 }
@@ -58,8 +58,7 @@ func runStages(ctx context.Context, drain func(), stages []stage) error {
 	select {
 	case <-ctx.Done():
 	case <-ended:
-		// A lease that is lost ends the manager: the API server was slow, and this may
-		// be the last replica that answers it.
+		// Whatever ended, this may be the last replica that answers.
 	}
 	drain()
 	var first error
@@ -73,7 +72,7 @@ func runStages(ctx context.Context, drain func(), stages []stage) error {
 }
 
 // drain lets the endpoints and the API servers' connections go elsewhere: the
-// probe fails at once, the answers go on. A replica that never knew the policies
+// probe fails at once, the answers go on, and each ends its connection (see parting). A replica that never knew the policies
 // was never ready: nobody is sent to it, and what ended it should show at once.
 func (p *parts) drain() {
 	p.draining.Store(true)
@@ -82,6 +81,18 @@ func (p *parts) drain() {
 	}
 	p.log.Info("stopping", "drain", p.options.Drain.String())
 	time.Sleep(p.options.Drain)
+}
+
+// parting has an API server let go of a connection while this replica drains: one
+// that is closed under it at the very moment that it sends a review on it costs
+// that review its answer. HTTP/2 takes the header for a GOAWAY.
+func (p *parts) parting(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // serve answers reviews until ctx is done, and finishes those that it has begun.

@@ -15,13 +15,13 @@ import (
 // TestStagesStopInOrder: whatever ends the program, it goes on answering for a
 // while first; what others need stops after them.
 func TestStagesStopInOrder(t *testing.T) {
-	lost := errors.New("leader election lost")
+	lost := errors.New("the cache was stopped")
 	for name, tt := range map[string]struct {
 		told bool // by a signal; else the manager ends
 		want string
 	}{
-		"the signal to stop": {told: true},
-		"a lost lease":       {want: "running the manager: leader election lost"},
+		"the signal to stop":  {told: true},
+		"a manager that ends": {want: "running the manager: the cache was stopped"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			steps := make(chan string, 4)

@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -25,8 +24,6 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
-	"github.com/gitlatch/gitlatch/cmd/internal/program"
-	"github.com/gitlatch/gitlatch/webhook/registration"
 )
 
 // leaseName is the lease that the leader holds; the manifests grant it by name.
@@ -56,9 +53,11 @@ func newScheme() (*runtime.Scheme, error) {
 func newMapper() meta.RESTMapper {
 	m := meta.NewDefaultRESTMapper(nil)
 	for gv, kinds := range map[schema.GroupVersion][]string{
-		v1alpha1.GroupVersion:                      {"ChangePolicy", "ChangeRecord"},
-		admissionregistrationv1.SchemeGroupVersion: {"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"},
-		corev1.SchemeGroupVersion:                  {"Namespace"},
+		v1alpha1.GroupVersion: {"ChangePolicy", "ChangeRecord"},
+		admissionregistrationv1.SchemeGroupVersion: {
+			"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+		},
+		corev1.SchemeGroupVersion: {"Namespace"},
 	} {
 		for _, kind := range kinds {
 			m.Add(gv.WithKind(kind), meta.RESTScopeRoot)
@@ -69,30 +68,19 @@ func newMapper() meta.RESTMapper {
 
 func mapper(*rest.Config, *http.Client) (meta.RESTMapper, error) { return newMapper(), nil }
 
-// makeManager runs the caches and the loops. Its caches hold policies, our own
-// webhook configurations and the labels of namespaces, nothing else.
-func (p *parts) makeManager(context.Context) error {
-	identity := p.options.Replica + "_" + string(uuid.NewUUID())
-	lock, err := program.Lease(p.config, p.options.Namespace, leaseName, identity)
-	if err != nil {
-		return err
-	}
+// makeManager runs the caches and the loops that every replica has. Its caches hold
+// policies and the labels of namespaces, nothing else.
+func (p *parts) makeManager(context.Context) (err error) {
 	p.manager, err = manager.New(p.config, manager.Options{
 		Scheme:         p.scheme,
 		Logger:         p.log,
 		MapperProvider: mapper,
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject: merged(registration.Cached(), map[client.Object]cache.ByObject{
-				namespaceMetadata(): {Transform: labelsOnly},
-			}),
+			ByObject:         map[client.Object]cache.ByObject{namespaceMetadata(): {Transform: labelsOnly}},
 		},
 		Metrics:                metricsserver.Options{BindAddress: p.options.MetricsAddress},
 		HealthProbeBindAddress: p.options.ProbeAddress,
-
-		LeaderElection:                      p.options.LeaderElect,
-		LeaderElectionResourceLockInterface: lock,
-		LeaderElectionReleaseOnCancel:       true,
 	})
 	if err != nil {
 		return fmt.Errorf("making the manager: %w", err)
@@ -130,13 +118,6 @@ func labelsOnly(object any) (any, error) {
 	}
 	ns.Annotations, ns.ManagedFields, ns.OwnerReferences, ns.Finalizers = nil, nil, nil, nil
 	return ns, nil
-}
-
-func merged(a, b map[client.Object]cache.ByObject) map[client.Object]cache.ByObject {
-	for k, v := range b {
-		a[k] = v
-	}
-	return a
 }
 
 // register adds collectors to the metrics that the manager serves.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/gitlatch/gitlatch/cmd/internal/gate"
@@ -27,6 +28,11 @@ type Options struct {
 	// CertFile, KeyFile and CAFile hold the serving certificate. Left out: it is
 	// issued from an authority in the Secret CASecret, which the replicas share.
 	CertFile, KeyFile, CAFile, CASecret string
+	// InjectCAFrom is the cert-manager Certificate, as namespace/name, whose authority
+	// cert-manager's CA injector registers. Left out: Gitlatch registers its own.
+	InjectCAFrom string
+	// CADuration and CertificateDuration are how long what is issued lives.
+	CADuration, CertificateDuration time.Duration
 	// Replica names this process in counts; the pod's name. Left out: the host's.
 	Replica string
 	// LeaderElect has one replica keep the registration and end windows.
@@ -50,8 +56,11 @@ func parseOptions(args []string, env func(string) string, help io.Writer) (*Opti
 	o.Gate.Bind(f)
 	f.StringVar(&o.CertFile, "tls-cert-file", "", "serving certificate, PEM; left out: one is issued")
 	f.StringVar(&o.KeyFile, "tls-key-file", "", "key of the serving certificate, PEM")
-	f.StringVar(&o.CAFile, "tls-ca-file", "", "authorities to register with it, PEM; left out: somebody else injects them")
+	f.StringVar(&o.CAFile, "tls-ca-file", "", "authorities to register with it, PEM; with --inject-ca-from until the injector has registered them; left out: somebody else injects them")
 	f.StringVar(&o.CASecret, "ca-secret", "gitlatch-webhook-ca", "`name` of the Secret that keeps the authority of issued certificates")
+	f.StringVar(&o.InjectCAFrom, "inject-ca-from", "", "cert-manager Certificate, as `namespace/name`, whose authority cert-manager's CA injector registers")
+	f.DurationVar(&o.CADuration, "ca-duration", 365*24*time.Hour, "lifetime of the authority of issued certificates; it is renewed after two thirds")
+	f.DurationVar(&o.CertificateDuration, "certificate-duration", 7*24*time.Hour, "lifetime of an issued certificate; it is renewed after half")
 	f.StringVar(&o.Replica, "replica", cmp.Or(env("POD_NAME"), program.Hostname("webhook")), "`name` of this replica")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "elect the replica that keeps the registration and ends windows")
 	f.DurationVar(&o.Drain, "drain", 5*time.Second, "how long to go on answering after the signal to stop")
@@ -61,6 +70,9 @@ func parseOptions(args []string, env func(string) string, help io.Writer) (*Opti
 	}
 	return o, nil
 }
+
+// shortest life of a certificate that leaves time to change its authority.
+const shortest = 30 * time.Second
 
 // Validate says what is wrong with the options, in one line.
 func (o *Options) Validate() error {
@@ -80,6 +92,14 @@ func (o *Options) Validate() error {
 		return errors.New("--tls-cert-file and --tls-key-file: set both, or neither")
 	case o.CAFile != "" && o.CertFile == "":
 		return errors.New("--tls-ca-file: set --tls-cert-file and --tls-key-file as well")
+	case o.InjectCAFrom != "" && o.CertFile == "":
+		return errors.New("--inject-ca-from: set --tls-cert-file and --tls-key-file as well")
+	case o.InjectCAFrom != "" && strings.Count(o.InjectCAFrom, "/") != 1:
+		return fmt.Errorf("--inject-ca-from %s: must be namespace/name of a Certificate", o.InjectCAFrom)
+	case o.CertificateDuration < shortest:
+		return fmt.Errorf("--certificate-duration %s: must be at least %s", o.CertificateDuration, shortest)
+	case o.CADuration < 3*o.CertificateDuration:
+		return fmt.Errorf("--ca-duration %s: must be at least three times --certificate-duration, %s", o.CADuration, 3*o.CertificateDuration)
 	case o.Replica == "":
 		return errors.New("--replica: must not be empty")
 	case o.Drain < 0 || o.Drain > time.Minute:

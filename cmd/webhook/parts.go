@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -47,7 +48,9 @@ type parts struct {
 	config   *rest.Config
 	scheme   *runtime.Scheme
 	manager  manager.Manager
-	direct   client.Client // reads nothing from a cache
+	lease    resourcelock.Interface
+	leading  func(leader manager.Manager) error // gives the manager of one term its work
+	direct   client.Client                      // reads nothing from a cache
 	metadata metadata.Interface
 
 	source   certificates.Source
@@ -64,6 +67,7 @@ func assemble(ctx context.Context, o *Options, listener net.Listener, l logr.Log
 	for _, step := range []func(context.Context) error{
 		p.makeClients,
 		p.makeManager,
+		p.makeLease,
 		p.makeCertificates,
 		p.makeRecords,
 		p.makeGrants,
@@ -109,6 +113,7 @@ func (p *parts) makeCertificates(context.Context) (err error) {
 		p.source, err = certificates.NewDynamic(certificates.DynamicOptions{
 			Config: p.config, Namespace: p.options.Namespace, Secret: p.options.CASecret,
 			DNSNames: dnsNames(p.options), Published: published,
+			CADuration: p.options.CADuration, LeafDuration: p.options.CertificateDuration,
 		})
 		if err != nil {
 			return err
@@ -156,10 +161,6 @@ func (p *parts) makeGrants(ctx context.Context) error {
 	}
 	if err := p.grants.Watch(open, unresolved); err != nil {
 		return err
-	}
-	closing := &webhook.Closing{Grants: p.grants, Metadata: p.metadata, Clock: clock.RealClock{}}
-	if err := p.manager.Add(closing); err != nil {
-		return fmt.Errorf("adding the loop that ends windows: %w", err)
 	}
 	return register(p.grants)
 }
@@ -221,19 +222,31 @@ func (p *parts) makeServer(context.Context) error {
 			Memory: memory, Budget: budget, Metrics: m, Log: p.log.WithName("gate"),
 		})
 	}
-	p.server = webhook.NewServer(mux, certificates.TLSConfig(p.source))
+	p.server = webhook.NewServer(p.parting(mux), certificates.TLSConfig(p.source))
 	return nil
 }
 
+// makeRegistration says what the leader does, anew in each of its terms: what it knew
+// in an earlier one, another leader may have changed.
 func (p *parts) makeRegistration(context.Context) error {
-	r := &registration.Reconciler{
-		Client: p.manager.GetClient(), Live: p.direct, Options: p.options.Gate.Registration(p.options.Namespace),
-		Bundle: p.source.Bundle, Changed: p.source.Changed(), Ready: p.ready,
-		Tamperer: &tampers{recorder: p.writer, log: p.log.WithName("registration")},
-		Metrics:  registration.NewMetrics(metrics.Registry),
-	}
-	if err := r.SetupWithManager(p.manager); err != nil {
-		return fmt.Errorf("setting up the registration: %w", err)
+	options := p.options.Gate.Registration(p.options.Namespace)
+	options.InjectCAFrom = p.options.InjectCAFrom
+	m := registration.NewMetrics(metrics.Registry)
+	p.leading = func(leader manager.Manager) error {
+		r := &registration.Reconciler{
+			Client: leader.GetClient(), Live: p.direct, Options: options,
+			Bundle: p.source.Bundle, Changed: p.source.Changed(), Ready: p.ready,
+			Tamperer: &tampers{recorder: p.writer, log: p.log.WithName("registration")},
+			Metrics:  m,
+		}
+		if err := r.SetupWithManager(leader); err != nil {
+			return fmt.Errorf("setting up the registration: %w", err)
+		}
+		closing := &webhook.Closing{Grants: p.grants, Metadata: p.metadata, Clock: clock.RealClock{}}
+		if err := leader.Add(closing); err != nil {
+			return fmt.Errorf("adding the loop that ends windows: %w", err)
+		}
+		return nil
 	}
 	return nil
 }

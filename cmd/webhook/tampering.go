@@ -12,7 +12,7 @@ import (
 	"github.com/gitlatch/gitlatch/webhook/registration"
 )
 
-// tampers records changes of our webhook configurations. Admission is never
+// tampers records changes of our webhook configurations and of the backstop. Admission is never
 // asked about these, so the witness is the watch, and who it was is no more than
 // indicated.
 type tampers struct {
@@ -60,8 +60,13 @@ func operationOf(what registration.Tampering) string {
 }
 
 func resourceOf(kind string) string {
-	if kind == "MutatingWebhookConfiguration" {
+	switch kind {
+	case "MutatingWebhookConfiguration":
 		return "mutatingwebhookconfigurations"
+	case "ValidatingAdmissionPolicy":
+		return "validatingadmissionpolicies"
+	case "ValidatingAdmissionPolicyBinding":
+		return "validatingadmissionpolicybindings"
 	}
 	return "validatingwebhookconfigurations"
 }

@@ -117,6 +117,7 @@ spec:
 	before := gaps(t)
 	began := time.Now()
 	gate.Kill(0)
+	must(t, gate.RemoveBackstop(t.Context()))
 	kubectl(t, "alice", "", "label", "namespace", ns, label+"-")
 	startGate(t)
 	gap := newGap(t, before, "NamespaceHidden", began)

@@ -36,6 +36,7 @@ func TestTheGateRemovedAChangeByHandTheGateRestored(t *testing.T) {
 	before := gaps(t)
 	gone := time.Now()
 	gate.Kill(0)
+	must(t, gate.RemoveBackstop(t.Context()))
 	for _, configuration := range strings.Split(both, ",") {
 		kubectl(t, "admin", "", "delete", configuration)
 	}

@@ -19,6 +19,7 @@ What makes it a pose that the gate believes (policy/identity.go):
 	a sync identity    its account, with the extra gitlatch.dev/sync; or with uid, pod-name and pod-uid;
 	                   by name alone where the policy says impersonated, or names a user or a group
 	the control plane  its account with uid and credential-id; its user with either
+	a trusted one      its user or group by name alone
 	break-glass        a group on a policy's list, or system:masters
 
 And whoever may take any user, group or account may take one of those who hold such a
@@ -125,11 +126,13 @@ func (j *judge) userPose(p *poses, name string) bool {
 	if slices.Contains(policy.ControlPlaneUsers(), name) {
 		return p.uids || p.extras[policy.ExtraCredentialID]
 	}
-	return j.syncs[Subject{Kind: rbacv1.UserKind, Name: name}] || strings.HasPrefix(name, "system:node:")
+	named := Subject{Kind: rbacv1.UserKind, Name: name}
+	return j.syncs[named] || j.byName[named] || strings.HasPrefix(name, "system:node:")
 }
 
 func (j *judge) groupPose(name string) bool {
-	return name == groupMasters || name == groupNodes || j.groups[name] || j.syncs[Subject{Kind: rbacv1.GroupKind, Name: name}]
+	named := Subject{Kind: rbacv1.GroupKind, Name: name}
+	return name == groupMasters || name == groupNodes || j.groups[name] || j.syncs[named] || j.byName[named]
 }
 
 // accountPose: any account of the cluster, or one that the gate believes.

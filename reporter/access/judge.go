@@ -20,6 +20,7 @@ type judge struct {
 	notes    []string
 
 	syncs  map[Subject]bool  // what the policies name as sync -> the name alone is proof
+	byName map[Subject]bool  // users and groups that the policies trust
 	homes  map[string][]home // accounts that the gate lets through, by namespace
 	groups map[string]bool   // that may break glass
 	memo   map[place]answer
@@ -45,7 +46,7 @@ type answer struct {
 // around git all the same.
 func newJudge(o *Objects) *judge {
 	j := &judge{
-		objects: o, syncs: map[Subject]bool{}, homes: map[string][]home{}, groups: map[string]bool{}, memo: map[place]answer{},
+		objects: o, syncs: map[Subject]bool{}, byName: map[Subject]bool{}, homes: map[string][]home{}, groups: map[string]bool{}, memo: map[place]answer{},
 	}
 	for i := range o.Policies {
 		p := o.Policies[i].DeepCopy()
@@ -86,6 +87,12 @@ func (j *judge) know(s *v1alpha1.ChangePolicySpec) {
 	for i := range s.Trusted {
 		if a := s.Trusted[i].ServiceAccount; a != nil {
 			j.live(a.Namespace, a.Name, "a trusted identity")
+		}
+		if name := s.Trusted[i].User; name != "" {
+			j.byName[user(name)] = true
+		}
+		if name := s.Trusted[i].Group; name != "" {
+			j.byName[Subject{Kind: rbacv1.GroupKind, Name: name}] = true
 		}
 	}
 	if s.BreakGlass != nil {

@@ -27,6 +27,19 @@ const pageSize = 500
 // namespaces the answer takes every namespace for governed. The reader must read past any
 // cache.
 func Read(ctx context.Context, reader client.Reader, served Served, install policy.Installation) (*Objects, error) {
+	o, err := ReadRights(ctx, reader, served, install)
+	if err != nil {
+		return nil, err
+	}
+	err = pages(ctx, reader, &v1alpha1.ChangePolicyList{}, func(l *v1alpha1.ChangePolicyList) { o.Policies = append(o.Policies, l.Items...) })
+	if err != nil {
+		return nil, fmt.Errorf("reading who may do what: %w", err)
+	}
+	return o, nil
+}
+
+// ReadRights is [Read] without the policies, for a cluster that has none yet.
+func ReadRights(ctx context.Context, reader client.Reader, served Served, install policy.Installation) (*Objects, error) {
 	o := &Objects{Install: install}
 	for _, step := range []func() error{
 		func() error {
@@ -42,9 +55,6 @@ func Read(ctx context.Context, reader client.Reader, served Served, install poli
 		},
 		func() error {
 			return pages(ctx, reader, &rbacv1.RoleBindingList{}, func(l *rbacv1.RoleBindingList) { o.RoleBindings = append(o.RoleBindings, l.Items...) })
-		},
-		func() error {
-			return pages(ctx, reader, &v1alpha1.ChangePolicyList{}, func(l *v1alpha1.ChangePolicyList) { o.Policies = append(o.Policies, l.Items...) })
 		},
 		func() (err error) { o.Kinds, err = Kinds(served); return err },
 	} {

@@ -251,5 +251,5 @@ func retryAfter(h http.Header) time.Duration {
 	if err != nil || seconds < 0 {
 		return 0
 	}
-	return min(time.Duration(seconds)*time.Second, longestPause)
+	return time.Duration(min(seconds, int(longestPause/time.Second))) * time.Second
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/policy"
 	"github.com/gitlatch/gitlatch/reporter/record"
 )
 
@@ -18,21 +19,25 @@ import (
 // each, so a record explains it only where it says the same: what is merely indicated,
 // as a drift that was come upon, leaves the question who it was open.
 type Known struct {
-	answers map[record.Place][]answer
+	answers map[record.Place][]*answer
+	named   map[string]*answer
 	n       int
 }
 
 // answer is what is kept of a record.
 type answer struct {
 	name, user, operation, subresource string
+	manager                            string
 	uid                                types.UID // of the request
 	bypass                             bool
+	admission                          bool // it says what the gate saw of the request
+	claimed                            bool // by the request of which the gate says in the log that this is its record
 	first, last                        time.Time
 }
 
 // ReadKnown reads the records since a time; the zero value is all of them.
 func ReadKnown(ctx context.Context, reader client.Reader, since time.Time) (*Known, error) {
-	k := &Known{answers: map[record.Place][]answer{}}
+	k := newKnown()
 	if !since.IsZero() {
 		since = since.Add(-agreeing)
 	}
@@ -47,6 +52,10 @@ func ReadKnown(ctx context.Context, reader client.Reader, since time.Time) (*Kno
 	return k, nil
 }
 
+func newKnown() *Known {
+	return &Known{answers: map[record.Place][]*answer{}, named: map[string]*answer{}}
+}
+
 func (k *Known) add(rec *v1alpha1.ChangeRecord) {
 	r := &rec.Spec.Request
 	place, ok := record.PlaceOf(rec)
@@ -54,10 +63,24 @@ func (k *Known) add(rec *v1alpha1.ChangeRecord) {
 		return
 	}
 	k.n++
-	k.answers[place] = append(k.answers[place], answer{
+	a := &answer{
 		name: rec.Name, user: strings.Clone(rec.Spec.Requester.Username), operation: r.Operation, subresource: r.Subresource, uid: r.UID,
+		manager: strings.Clone(r.FieldManager), admission: rec.Spec.Evidence == v1alpha1.EvidenceAdmission,
 		bypass: rec.Spec.Evidence == v1alpha1.EvidenceAuditLog, first: record.Seen(rec), last: record.LastSeen(rec),
-	})
+	}
+	k.answers[place], k.named[a.name] = append(k.answers[place], a), a
+}
+
+// claim notes the record that the gate named in its answer to a request: it is of that
+// one, and explains no other that was made at about the same time. A record of
+// connections counts several.
+func (k *Known) claim(name string) {
+	if k == nil || name == "" {
+		return
+	}
+	if a := k.named[name]; a != nil && a.operation != string(policy.Connect) {
+		a.claimed = true
+	}
 }
 
 // explain adds the records that account for a finding. named is the one that the gate
@@ -83,6 +106,9 @@ func (a *answer) explains(f *Finding) bool {
 	r := &f.Request
 	if a.bypass { // the same request in the same log
 		return a.uid == r.UID
+	}
+	if a.claimed || a.admission && a.manager != r.FieldManager {
+		return false
 	}
 	// What an impersonator did is known to the gate under the name that they took.
 	return f.Reason != v1alpha1.ReasonImpersonation &&

@@ -92,6 +92,9 @@ func (l *Log) Survey(ctx context.Context, source io.Reader, found func(Finding) 
 		return p.take(ctx, k)
 	})
 	p.stats.Bytes = chunks.bytes.Load()
+	if err == nil {
+		err = p.releaseAll()
+	}
 	if err != nil {
 		return p.stats, fmt.Errorf("surveying the audit log: %w", err)
 	}
@@ -106,6 +109,7 @@ type pass struct {
 	translator *Translator
 	found      func(Finding) error
 	first      *Problem
+	waiting    waiting
 	stats      LogStats
 }
 
@@ -158,6 +162,10 @@ func (p *pass) takeOne(s *sifted) error {
 	default:
 		p.stats.Reads++
 		return nil
+	}
+	p.Known.claim(s.said.record)
+	if err := p.until(s.at); err != nil {
+		return err
 	}
 	switch {
 	case s.dryRun:
@@ -214,13 +222,7 @@ func (p *pass) judge(s *sifted) error {
 		case assumed:
 			p.stats.Assumed++
 		case bypassed:
-			p.Known.explain(&f, s.said.record)
-			if f.Explained() {
-				p.stats.Explained++
-			} else {
-				p.stats.Findings++
-			}
-			if err := p.found(f); err != nil {
+			if err := p.hold(f, s.said.record); err != nil {
 				return err
 			}
 		}

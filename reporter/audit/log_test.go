@@ -17,7 +17,6 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/policy"
-	"github.com/gitlatch/gitlatch/reporter/record"
 )
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
@@ -304,6 +303,7 @@ func TestRecordsExplainWhatALogTells(t *testing.T) {
 		{"of the same user, target and time", rec("cr-1", "alice", nil), []string{"cr-1"}},
 		{"of another user", rec("cr-1", "bob", nil), nil},
 		{"of another time", rec("cr-1", "alice", late), nil},
+		{"of another field manager", rec("cr-1", "alice", func(r *v1alpha1.ChangeRecord) { r.Spec.Request.FieldManager = "kubectl-edit" }), nil},
 		{"of another operation", rec("cr-1", "alice", func(r *v1alpha1.ChangeRecord) { r.Spec.Request.Operation = "DELETE" }), nil},
 		{"of what was not stored", rec("cr-1", "alice", func(r *v1alpha1.ChangeRecord) { r.Status.Phase = v1alpha1.PhaseNotPersisted }), nil},
 		{"of a drift that was come upon", rec("cr-1", "", func(r *v1alpha1.ChangeRecord) {
@@ -315,7 +315,7 @@ func TestRecordsExplainWhatALogTells(t *testing.T) {
 		}), []string{"cr-1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			known := &Known{answers: map[record.Place][]answer{}}
+			known := newKnown()
 			known.add(test.rec)
 			var got []string
 			l := &Log{Policies: enforced(t, nil), Install: install, Known: known}

@@ -50,7 +50,7 @@ func newWrite(event *auditv1.Event) *write {
 		resource:    resourceOf(event),
 		subresource: ref.Subresource,
 		namespace:   ref.Namespace,
-		name:        ref.Name,
+		name:        policy.Proxied(ref.APIGroup, ref.Resource, ref.Subresource, ref.Name),
 	}
 	w.operation, _ = operation(event)
 	sent, answered := decodeUnknown(event.RequestObject), decodeUnknown(event.ResponseObject)

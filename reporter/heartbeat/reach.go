@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strconv"
+	"syscall"
 	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -25,7 +27,8 @@ type reached struct {
 	expires time.Time
 	// expired says that it has.
 	expired bool
-	// refused says that nobody listens, or that nobody answers in time.
+	// refused says that nobody listens, or that nobody answers: in time, or before the
+	// connection is ended.
 	refused bool
 	detail  string
 }
@@ -70,7 +73,8 @@ func unreached(err error) reached {
 		}
 		out.expired = errors.As(err, &invalid) && invalid.Reason == x509.Expired
 	case errors.As(err, &name):
-	case errors.As(err, &dial) && dial.Op == "dial", errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &dial) && dial.Op == "dial", errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET): // a balancer with nobody behind it
 		out.refused = true
 	}
 	return out

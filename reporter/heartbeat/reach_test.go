@@ -71,6 +71,7 @@ func TestConnectingToTheGate(t *testing.T) {
 	}
 	nowhere := "https://" + closed.Addr().String()
 	_ = closed.Close()
+	empty := balancer(t)
 	for name, tc := range map[string]struct {
 		url    string
 		bundle []byte
@@ -81,6 +82,7 @@ func TestConnectingToTheGate(t *testing.T) {
 		"one whose certificate is out of date": {there, bundle, soon.Add(time.Minute), reached{answered: true, expires: soon, expired: true}},
 		"one of another authority":             {there, foreign, noon, reached{answered: true, expires: soon}},
 		"nobody listens":                       {nowhere, bundle, noon, reached{refused: true}},
+		"a balancer with nobody behind it":     {empty, bundle, noon, reached{refused: true}},
 		"a name that is not known here":        {"https://gate.invalid", bundle, noon, reached{}},
 		"no place at all":                      {"", bundle, noon, reached{}},
 	} {
@@ -95,6 +97,26 @@ func TestConnectingToTheGate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// balancer takes connections and has nobody to give them to.
+func balancer(t *testing.T) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.Close()
+		}
+	}()
+	return "https://" + listener.Addr().String() + "/gate"
 }
 
 func TestWhereTheGateIs(t *testing.T) {

@@ -62,9 +62,11 @@ func (w *Writer) attempt(e *Entry) (t *attempt, content string, first bool) {
 }
 
 // decided tells that an attempt is over by now, so that the same again is
-// another one. In doubt it is: better one record too many.
+// another one. In doubt it is: better one record too many. A window may have been
+// ended at once, on another replica: its record opens none any more.
 func (w *Writer) decided(ctx context.Context, t *attempt) bool {
-	if w.Clock.Since(t.first) < firstLook {
+	opens := t.window != nil && t.window.Window == ""
+	if !opens && w.Clock.Since(t.first) < firstLook {
 		return false // nobody has looked yet
 	}
 	select {
@@ -76,7 +78,7 @@ func (w *Writer) decided(ctx context.Context, t *attempt) bool {
 	if err := w.Store.Get(ctx, client.ObjectKey{Name: t.name}, rec); err != nil {
 		return true
 	}
-	return !undecided(rec)
+	return !undecided(rec) || rec.Status.Window != nil
 }
 
 // join waits for the attempt's record.
@@ -118,6 +120,7 @@ func (w *Writer) write(ctx context.Context, t *attempt, content string, e Entry)
 	if created == nil { // another replica's
 		t.window = rec.Spec.BreakGlass
 		w.Metrics.record(e.Spec.Outcome, resultCoalesced)
+		w.adopt(rec, t)
 		return
 	}
 	w.written(w.admittedSlot(rec.Name, t), created)
@@ -152,6 +155,9 @@ const maxSameNames = 8
 // replica has recorded the same attempt: rec is what it wrote.
 func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, created *v1alpha1.ChangeRecord, err error) {
 	rec = build("", e)
+	if there := w.straddling(ctx, e, rec, t); there != nil {
+		return there, nil, nil
+	}
 	for n := 0; ; n++ {
 		rec.Name = attemptName(e, rec, bucket(t.first, attemptBucket), n)
 		created, err = w.create(ctx, rec)
@@ -159,13 +165,18 @@ func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, 
 			return rec, created, err
 		}
 		there := &v1alpha1.ChangeRecord{}
-		switch err := w.Store.Get(ctx, client.ObjectKey{Name: rec.Name}, there); {
-		case apierrors.IsNotFound(err):
+		err = w.Store.Get(ctx, client.ObjectKey{Name: rec.Name}, there)
+		if apierrors.IsNotFound(err) {
 			continue // deleted just now
+		}
+		same := false
+		if err == nil {
+			same, err = w.sameAttempt(ctx, there, rec, e, t)
+		}
+		switch {
 		case err != nil:
 			return rec, nil, err
-		case sameAct(there, rec) && sameRuling(there, rec) && sameChanges(there, rec) && undecided(there) &&
-			!t.follows(ctx, there.Name):
+		case same:
 			return there, nil, nil
 		case n > maxSameNames:
 			return rec, nil, fmt.Errorf("naming the record: %d records of the same attempt exist", n)
@@ -173,28 +184,13 @@ func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, 
 	}
 }
 
-// follows tells that the record is of an attempt that was over before this one.
-func (t *attempt) follows(ctx context.Context, name string) bool {
-	for _, u := range t.earlier {
-		select {
-		case <-u.ready:
-		case <-ctx.Done():
-			return true
-		}
-		if u.name == name {
-			return true
-		}
-	}
-	return false
-}
-
 // attemptName is the same on every replica for the same attempt, as far as that
 // can be told without a value that the record does not show: a name made of a
 // secret value would let it be guessed. Where the record does not show all of
 // the content, the request speaks for it: better one record too many.
 func attemptName(e *Entry, rec *v1alpha1.ChangeRecord, bucket string, n int) string {
-	parts := []string{"attempt", e.ruling(), string(e.targetUID()), bucket, strconv.Itoa(n)}
-	if e.generated() || incomplete(rec) || n > maxSameNames {
+	parts := []string{"attempt", e.ruling(), string(e.targetUID()), e.within(), bucket, strconv.Itoa(n)}
+	if ofItsOwn(e, rec) || n > maxSameNames {
 		return recordName(append(parts, string(e.Spec.Request.UID))...)
 	}
 	for _, c := range rec.Spec.Changes {
@@ -204,3 +200,6 @@ func attemptName(e *Entry, rec *v1alpha1.ChangeRecord, bucket string, n int) str
 	}
 	return recordName(parts...)
 }
+
+// ofItsOwn tells an attempt that no other replica can tell from its like.
+func ofItsOwn(e *Entry, rec *v1alpha1.ChangeRecord) bool { return e.generated() || incomplete(rec) }

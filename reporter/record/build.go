@@ -78,7 +78,29 @@ func text(v any, has bool) string {
 	case redacted, redactedBefore, redactedAfter:
 		return v.(string)
 	}
-	return cut(string(jsonOf(v)), maxValue)
+	return cut(string(jsonOf(short(v))), maxValue)
+}
+
+// short is a value without most of what is cut off anyway, so that the rest of a long
+// text is not copied to be thrown away. What is left in a text is more than is kept.
+func short(v any) any {
+	switch v := v.(type) {
+	case string:
+		return v[:min(len(v), 2*maxValue)]
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			out[key] = short(value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			out[i] = short(value)
+		}
+		return out
+	}
+	return v
 }
 
 // jsonOf writes <, > and & as they are: people read it.

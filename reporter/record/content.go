@@ -1,7 +1,7 @@
 package record
 
 import (
-	"encoding/json"
+	"crypto/sha256"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,16 +12,16 @@ import (
 // content identifies what an attempt would make of its target, in this process
 // only: raw values go in, under a key that is gone with the process.
 func (e *Entry) content(key []byte) string {
-	parts := []string{e.ruling(), string(e.targetUID())}
+	parts := []string{e.ruling(), string(e.targetUID()), e.within()}
 	for _, c := range e.Changes {
 		if ownMark(c.Path) {
 			continue
 		}
-		to, err := json.Marshal(c.To)
+		to, err := sumOf(c.To)
 		if err != nil {
-			to = []byte(e.Spec.Request.UID) // what can't be compared is its own
+			to = string(e.Spec.Request.UID) // what can't be compared is its own
 		}
-		parts = append(parts, c.Path, strconv.FormatBool(c.HasTo), string(to))
+		parts = append(parts, c.Path, strconv.FormatBool(c.HasTo), to)
 	}
 	if e.Omitted > 0 {
 		// The rest is not here to compare: the payload speaks for it, or else the
@@ -50,11 +50,18 @@ func (e *Entry) goesOnFrom(key []byte, made string) bool {
 
 // sideDigest identifies one side of a change; "" can't be compared.
 func sideDigest(key []byte, path string, v any, has bool) string {
-	raw, err := json.Marshal(v)
+	sum, err := sumOf(v)
 	if err != nil {
 		return ""
 	}
-	return secretDigest(key, "side", path, strconv.FormatBool(has), string(raw))
+	return secretDigest(key, "side", path, strconv.FormatBool(has), sum)
+}
+
+// sumOf is a value's fingerprint. By itself it would let a value be guessed.
+func sumOf(v any) (string, error) {
+	h := sha256.New()
+	err := Fingerprint(h, v)
+	return string(h.Sum(nil)), err
 }
 
 // ownMark tells the annotations that the gate itself stamps between the two

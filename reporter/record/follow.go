@@ -133,6 +133,11 @@ func (f *Follower) look(ctx context.Context, l look) (again bool, err error) {
 		}
 		return true, err
 	}
+	if rec.Status.Count == 0 {
+		if err := f.fillIn(ctx, rec); err != nil {
+			return !gone(err), err
+		}
+	}
 	if !undecided(rec) || !leavesTrace(rec.Spec.Request) {
 		return false, nil
 	}
@@ -156,6 +161,23 @@ func (f *Follower) look(ctx context.Context, l look) (again bool, err error) {
 		return true
 	})
 	return err != nil && !gone(err), err
+}
+
+// fillIn writes the first status of a record whose writer did not live to do it. It
+// stands in no replica's name, so that one that was only late counts as it would have.
+func (f *Follower) fillIn(ctx context.Context, rec *v1alpha1.ChangeRecord) error {
+	filled, err := patchStatus(ctx, f.Store, rec.Name, rec.DeepCopy(), func(rec *v1alpha1.ChangeRecord) bool {
+		if rec.Status.Count > 0 {
+			return false
+		}
+		at := metav1.NewMicroTime(Seen(rec))
+		rec.Status.Count, rec.Status.Phase, rec.Status.FirstSeen, rec.Status.LastSeen = 1, PhaseOf(rec), at, at
+		return true
+	})
+	if err == nil {
+		*rec = *filled
+	}
+	return err
 }
 
 // read reads the metadata of a record's target, live; nil says that there is
@@ -206,14 +228,19 @@ func (f *Follower) resumeAlways(ctx context.Context) {
 	}
 }
 
-// resume takes the last look for whatever is still open.
+// resume takes the last look for whatever is still open, and the first for what was
+// not even counted.
 func (f *Follower) resume(ctx context.Context) error {
 	for _, outcome := range []v1alpha1.Outcome{v1alpha1.OutcomeFlagged, v1alpha1.OutcomeBreakGlass} {
 		err := pages(ctx, f.Store, client.MatchingLabels{v1alpha1.LabelOutcome: string(outcome)}, func(rec *v1alpha1.ChangeRecord) {
+			age := f.Clock.Since(Seen(rec))
+			if rec.Status.Count == 0 {
+				f.add(look{name: rec.Name}, max(firstLook-age, 0))
+				return
+			}
 			if !undecided(rec) || !leavesTrace(rec.Spec.Request) {
 				return
 			}
-			age := f.Clock.Since(Seen(rec))
 			f.add(look{name: rec.Name, last: true}, max(lastLook-age, 0))
 		})
 		if err != nil {

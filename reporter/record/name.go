@@ -99,12 +99,15 @@ func (e *Entry) denialKey() string {
 
 // connectKey is what repeats of an admitted CONNECT share: a window belongs to
 // it, so that a record never names another one.
-func (e *Entry) connectKey() string {
-	window := ""
-	if e.Spec.BreakGlass != nil {
-		window = e.Spec.BreakGlass.Window
+func (e *Entry) connectKey() string { return digest("connect", e.act(), e.within()) }
+
+// within is the window by which it is admitted: the same in the next one is another
+// attempt.
+func (e *Entry) within() string {
+	if e.Spec.BreakGlass == nil {
+		return ""
 	}
-	return digest("connect", e.act(), window)
+	return e.Spec.BreakGlass.Window
 }
 
 // foldKey is what one requester's flood on a resource in a namespace shares.

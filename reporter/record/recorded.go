@@ -32,6 +32,7 @@ func (w *Writer) recorded(ctx context.Context, e *Entry) (*v1alpha1.ChangeRecord
 	}
 	if rec != nil {
 		w.Metrics.record(e.Spec.Outcome, resultCoalesced)
+		w.adoptFound(rec)
 	}
 	return rec, nil
 }
@@ -68,7 +69,8 @@ func (w *Writer) search(ctx context.Context, e *Entry) (*v1alpha1.ChangeRecord, 
 	}
 	mine := build("", e)
 	for i := range found {
-		if there := &found[i]; sameAct(there, mine) && sameRuling(there, mine) && covers(there, mine) {
+		there := &found[i]
+		if sameAct(there, mine) && sameRuling(there, mine) && covers(there, mine) && goesFor(there, e, found) {
 			return there, nil
 		}
 	}

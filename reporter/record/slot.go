@@ -21,6 +21,7 @@ type slot struct {
 	created *v1alpha1.ChangeRecord // of what we created, see forStatus, until the first status is stored
 	giveUp  time.Time              // when creating is no longer tried
 	busy    bool                   // a flush has it in hand
+	adopted bool                   // another replica has created it, and most likely counts it
 
 	base      int64 // this replica's count from before this slot
 	baseKnown bool
@@ -90,11 +91,12 @@ func (s *slot) firstResult() string {
 }
 
 // fresh tells a record without a status: that is not to wait for the second.
-func (s *slot) fresh() bool { return s.record == nil && s.stored == 0 && s.total > 0 }
+func (s *slot) fresh() bool { return s.record == nil && s.stored == 0 && s.total > 0 && !s.adopted }
 
 // share is what one flush stores: a copy, so that no lock is held meanwhile.
 type share struct {
 	replica  string
+	one      bool // of a record that is counted once, by whichever replica
 	phase    v1alpha1.Phase
 	count    int64 // since the slot was made
 	first    time.Time
@@ -105,7 +107,7 @@ type share struct {
 
 func (s *slot) share(replica string) share {
 	return share{
-		replica: replica, phase: s.phase, count: s.total, first: s.first, last: s.last,
+		replica: replica, one: s.oneAttempt(), phase: s.phase, count: s.total, first: s.first, last: s.last,
 		sample: slices.Clone(s.sample), realName: s.realName,
 	}
 }

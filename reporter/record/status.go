@@ -70,11 +70,15 @@ func ChangeStatus(ctx context.Context, store Store, name string, change func(*v1
 // whatever became of this write.
 func (s share) apply(status *v1alpha1.ChangeRecordStatus, base int64, baseKnown bool) int64 {
 	at := slices.IndexFunc(status.Counts, func(c v1alpha1.ReplicaCount) bool { return c.Replica == s.replica })
+	if at < 0 && s.one && len(status.Counts) > 0 { // another replica has counted it
+		s.complete(status)
+		return base
+	}
 	if at < 0 {
 		status.Counts = append(status.Counts, v1alpha1.ReplicaCount{Replica: s.replica})
 		at = len(status.Counts) - 1
 	}
-	if !baseKnown {
+	if !baseKnown && !s.one {
 		base = status.Counts[at].Count
 	}
 	status.Counts[at].Count = max(status.Counts[at].Count, base+s.count)
@@ -82,6 +86,12 @@ func (s share) apply(status *v1alpha1.ChangeRecordStatus, base int64, baseKnown 
 	for _, c := range status.Counts {
 		status.Count += c.Count
 	}
+	s.complete(status)
+	return base
+}
+
+// complete writes what of a share is no count.
+func (s share) complete(status *v1alpha1.ChangeRecordStatus) {
 	if status.FirstSeen.IsZero() || s.first.Before(status.FirstSeen.Time) {
 		status.FirstSeen = metav1.NewMicroTime(s.first)
 	}
@@ -99,7 +109,6 @@ func (s share) apply(status *v1alpha1.ChangeRecordStatus, base int64, baseKnown 
 	if status.Name == "" {
 		status.Name = s.realName
 	}
-	return base
 }
 
 // sameStatus tells that there is nothing to write.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gitlatch/gitlatch/test/figures"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 )
 
@@ -62,7 +63,7 @@ func (y *carrying) unchanged(ctx context.Context) (Row, error) {
 	n := after - runs
 	row := d.row(fmt.Sprintf("the same commit, %.0f runs", n))
 	row.Target, row.Missed = "no call", d.calls.all != 0 || n == 0
-	row.Notes = []string{fmt.Sprintf("(%s of CPU a run)", readable(d.cpu/time.Duration(max(n, 1))))}
+	row.Notes = []string{fmt.Sprintf("(%s of CPU a run)", figures.Readable(d.cpu/time.Duration(max(n, 1))))}
 	return row, y.settle(ctx)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/cluster"
+	"github.com/gitlatch/gitlatch/test/figures"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 	"github.com/gitlatch/gitlatch/test/gitserver"
 )
@@ -163,7 +165,7 @@ func cpu(pid int) (time.Duration, error) {
 
 // counted adds one of the applier's counters up.
 func (c *carrier) counted(ctx context.Context, name string) (float64, error) {
-	return counterAt(ctx, c.gate.Applier().MetricsURL(), name)
+	return figures.Counter(ctx, http.DefaultClient, c.gate.Applier().MetricsURL(), name, nil)
 }
 
 func (c *carrier) patch(ctx context.Context, name, body string) error {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gitlatch/gitlatch/test/figures"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 	"github.com/gitlatch/gitlatch/test/gitserver"
 )
@@ -169,7 +170,7 @@ func (y *carrying) restart(ctx context.Context) error {
 
 // peak notes what the process took at its most, so far.
 func (y *carrying) peak(what string) error {
-	bytes, err := peakOf(y.gate.Applier().PID())
+	bytes, err := figures.Peak(y.gate.Applier().PID())
 	y.peaks = append(y.peaks, Row{
 		Name: what, Values: []Value{{bytes, unitBytes}}, Target: fmt.Sprintf("< %d MiB", carrierPeak>>20), Missed: bytes >= carrierPeak,
 	})

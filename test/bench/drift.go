@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/figures"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 )
 
@@ -65,9 +66,9 @@ func (y *carrying) drifting(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", way.name, err)
 		}
 		took := o.times()
-		p99 := percentile(took, 99)
+		p99 := figures.Percentile(took, 99)
 		row := Row{Name: way.name, Values: []Value{
-			nanoseconds(percentile(took, 50)), nanoseconds(p99), nanoseconds(percentile(took, 100)),
+			nanoseconds(figures.Percentile(took, 50)), nanoseconds(p99), nanoseconds(figures.Percentile(took, 100)),
 			{float64(way.n), ""}, {float64(way.n) / m.took.Seconds(), ""}, {float64(m.calls.all) / float64(way.n), ""}, nanoseconds(m.cpu),
 		}}
 		if way.target {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/reporter/record"
+	"github.com/gitlatch/gitlatch/test/figures"
 )
 
 // A flood is of so many denials within a minute, each on a target of its own.
@@ -86,7 +87,7 @@ func (f *flooding) run(ctx context.Context) error {
 		people = append(people, c)
 	}
 	var err error
-	if f.idle, err = residentOf(f.gate.PID(0)); err != nil {
+	if f.idle, err = figures.Resident(f.gate.PID(0)); err != nil {
 		return err
 	}
 	flooded, done := context.WithCancel(ctx)
@@ -147,7 +148,7 @@ func (f *flooding) watchUntil(ctx context.Context) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		n, err := residentOf(f.gate.PID(0))
+		n, err := figures.Resident(f.gate.PID(0))
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,8 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/gitlatch/gitlatch/test/figures"
 )
 
 func main() {
@@ -94,7 +96,7 @@ func run(args []string, out, progress io.Writer) error {
 	logf.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	began, load := time.Now(), loadAverage()
+	began, load := time.Now(), figures.LoadAverage()
 	finish := func(tables []Table) error {
 		return write(out, o.output, tables, circumstances{runtime.NumCPU(), load, time.Since(began).Seconds()})
 	}
@@ -116,16 +118,6 @@ func run(args []string, out, progress io.Writer) error {
 		return fmt.Errorf("%d targets missed", n)
 	}
 	return nil
-}
-
-// loadAverage says how busy the machine is; empty where it doesn't tell.
-func loadAverage() string {
-	content, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	first, _, _ := strings.Cut(string(content), " ")
-	return first
 }
 
 func parse(args []string) (*options, error) {

@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/gitlatch/gitlatch/test/figures"
 )
 
 // Targets of the webhook's process. A bare manager with its certificate library is 32 MiB.
@@ -151,31 +150,13 @@ func (w *world) watch(ctx context.Context, during time.Duration) ([]float64, err
 			return nil, ctx.Err()
 		case <-tick.C:
 		}
-		n, err := residentOf(w.gate.PID(0))
+		n, err := figures.Resident(w.gate.PID(0))
 		if err != nil {
 			return nil, err
 		}
 		samples = append(samples, n)
 	}
 	return samples, nil
-}
-
-// residentOf is what a process has in memory now, and peakOf the most that it ever had; proc(5).
-func residentOf(pid int) (float64, error) { return statusOf(pid, "VmRSS:") }
-func peakOf(pid int) (float64, error)     { return statusOf(pid, "VmHWM:") }
-
-func statusOf(pid int, name string) (float64, error) {
-	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, fmt.Errorf("reading the resident memory of a process, which needs Linux: %w", err)
-	}
-	for line := range strings.Lines(string(content)) {
-		if value, ok := strings.CutPrefix(line, name); ok {
-			n, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			return n * 1024, err
-		}
-	}
-	return 0, fmt.Errorf("reading the resident memory of process %d: there is no %s", pid, name)
 }
 
 func median(samples []float64) float64 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gitlatch/gitlatch/test/figures"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 )
 
@@ -97,12 +98,12 @@ func (o *others) table() Table {
 		Columns: []string{"writes", "p50 at rest", "in the flood", "added", "p99 at rest", "in the flood", "added"},
 	}
 	for _, k := range o.kinds {
-		rest50, rest99 := percentile(k.rest, 50), percentile(k.rest, 99)
-		in50, in99 := percentile(k.flooded, 50), percentile(k.flooded, 99)
+		rest50, rest99 := figures.Percentile(k.rest, 50), figures.Percentile(k.rest, 99)
+		in50, in99 := figures.Percentile(k.flooded, 50), figures.Percentile(k.flooded, 99)
 		t.Rows = append(t.Rows, Row{Name: k.scenario.name, Values: []Value{
 			{float64(len(k.flooded)), ""}, nanoseconds(rest50), nanoseconds(in50), nanoseconds(in50 - rest50),
 			nanoseconds(rest99), nanoseconds(in99), nanoseconds(in99 - rest99),
-		}, Notes: []string{"(slowest " + readable(slices.Max(append([]time.Duration{0}, k.flooded...))) + ")"}})
+		}, Notes: []string{"(slowest " + figures.Readable(slices.Max(append([]time.Duration{0}, k.flooded...))) + ")"}})
 	}
 	return t
 }

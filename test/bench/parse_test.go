@@ -26,27 +26,6 @@ ok  	github.com/gitlatch/gitlatch/policy	2.852s
 	}
 }
 
-func TestACounterIsAddedUpOverItsLabels(t *testing.T) {
-	got, err := sum(strings.NewReader(`# TYPE gitlatch_decisions_total counter
-gitlatch_decisions_total{action="deny",reason="a b"} 3
-gitlatch_decisions_total{action="allow"} 1e+01
-gitlatch_decisions_total_other{action="allow"} 100
-`), "gitlatch_decisions_total")
-	if err != nil || got != 13 {
-		t.Errorf("%v, %v; want 13", got, err)
-	}
-}
-
-func TestPercentilesAreOfTheSortedTimes(t *testing.T) {
-	var took []time.Duration
-	for i := range 200 {
-		took = append(took, time.Duration(200-i))
-	}
-	if p50, p99 := percentile(took, 50), percentile(took, 99); p50 != 101 || p99 != 199 {
-		t.Errorf("p50 %d, p99 %d", p50, p99)
-	}
-}
-
 func TestWhatIsNotMeantIsNotAmongTheRoots(t *testing.T) {
 	got := among([]string{"helm.sh/helm/v4", "helm.shore", "sigs.k8s.io/yaml"}, heavy())
 	if diff := cmp.Diff([]string{"helm.sh/helm/v4"}, got); diff != "" {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/gitlatch/gitlatch/test/figures"
 )
 
 // Table is what one measurement gave.
@@ -32,40 +34,16 @@ type Value struct {
 	Unit   string  `json:"unit,omitempty"`
 }
 
+func (v Value) String() string { return figures.Value(v).String() }
+
 // Units of values.
 const (
-	unitTime  = "ns"
-	unitBytes = "B"
-	unitRatio = "x"
+	unitTime  = figures.Time
+	unitBytes = figures.Bytes
+	unitRatio = figures.Ratio
 )
 
 func nanoseconds(d time.Duration) Value { return Value{float64(d), unitTime} }
-
-func (v Value) String() string {
-	switch v.Unit {
-	case unitTime:
-		return readable(time.Duration(v.Number))
-	case unitBytes:
-		return fmt.Sprintf("%.1f MiB", v.Number/(1<<20))
-	case unitRatio:
-		return fmt.Sprintf("%.2fx", v.Number)
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%.1f", v.Number), ".0")
-}
-
-// readable has two or three digits after which the machine's noise begins.
-func readable(d time.Duration) string {
-	switch size := d.Abs(); {
-	case size < time.Microsecond:
-		return fmt.Sprintf("%d ns", d.Nanoseconds())
-	case size < 10*time.Microsecond:
-		return fmt.Sprintf("%.2f µs", float64(d)/float64(time.Microsecond))
-	case size < time.Millisecond:
-		return fmt.Sprintf("%.1f µs", float64(d)/float64(time.Microsecond))
-	default:
-		return fmt.Sprintf("%.2f ms", float64(d)/float64(time.Millisecond))
-	}
-}
 
 // verdict is what stands in the last column.
 func (r *Row) verdict() string {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/gitlatch/gitlatch/test/figures"
 )
 
 const (
@@ -128,15 +130,15 @@ func (m *measurement) round(ctx context.Context, sides [2]*side, from, to int) e
 			s.took = append(s.took, took)
 		}
 	}
-	m.ratios = append(m.ratios, ratio(percentile(sides[1].took, 50), percentile(sides[0].took, 50)))
+	m.ratios = append(m.ratios, ratio(figures.Percentile(sides[1].took, 50), figures.Percentile(sides[0].took, 50)))
 	m.bare, m.gated = append(m.bare, sides[0].took...), append(m.gated, sides[1].took...)
 	sides[0].took, sides[1].took = nil, nil
 	return nil
 }
 
 func (m *measurement) row(s *scenario) Row {
-	p50, p99 := percentile(m.bare, 50), percentile(m.bare, 99)
-	with50, with99 := percentile(m.gated, 50), percentile(m.gated, 99)
+	p50, p99 := figures.Percentile(m.bare, 50), figures.Percentile(m.bare, 99)
+	with50, with99 := figures.Percentile(m.gated, 50), figures.Percentile(m.gated, 99)
 	r := Row{Name: s.name, Values: []Value{
 		nanoseconds(p50), nanoseconds(with50), {ratio(with50, p50), unitRatio},
 		nanoseconds(p99), nanoseconds(with99), {ratio(with99, p99), unitRatio},
@@ -147,14 +149,6 @@ func (m *measurement) row(s *scenario) Row {
 	}
 	r.Notes = []string{fmt.Sprintf("(rounds %.2f to %.2f)", slices.Min(m.ratios), slices.Max(m.ratios))}
 	return r
-}
-
-func percentile(took []time.Duration, p int) time.Duration {
-	if len(took) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(took))
-	return sorted[min(len(sorted)*p/100, len(sorted)-1)]
 }
 
 func ratio(a, b time.Duration) float64 { return float64(a) / float64(max(b, 1)) }

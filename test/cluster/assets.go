@@ -33,10 +33,12 @@ const (
 )
 
 // Binaries returns the control plane's programs, building them from the nested module test/controlplane when neither
-// KUBEBUILDER_ASSETS nor the user's cache directory holds them. Progress of a build, which takes minutes, goes to
-// progress, a line every ten seconds; nil discards it.
+// KUBEBUILDER_ASSETS nor the user's cache directory holds them. [VersionVariable] chooses another Kubernetes minor, and
+// then KUBEBUILDER_ASSETS, whose version nobody knows, is not looked at. Progress of a build, which takes minutes, goes
+// to progress, a line every ten seconds; nil discards it.
 func Binaries(ctx context.Context, progress io.Writer) (Assets, error) {
-	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" {
+	minor := os.Getenv(VersionVariable)
+	if dir := os.Getenv("KUBEBUILDER_ASSETS"); dir != "" && minor == "" {
 		if assets := assetsIn(dir, ""); assets.complete() {
 			return assets, nil
 		}
@@ -45,7 +47,11 @@ func Binaries(ctx context.Context, progress io.Writer) (Assets, error) {
 	if err != nil {
 		return Assets{}, err
 	}
-	return BinariesOf(ctx, filepath.Join(source, "test", "controlplane"), progress)
+	module, err := moduleOf(source, minor)
+	if err != nil {
+		return Assets{}, err
+	}
+	return BinariesOf(ctx, module, progress)
 }
 
 // BinariesOf is Binaries for the nested module in dir, whose go.mod names the Kubernetes version. It does not look at
@@ -103,6 +109,9 @@ var kubernetesVersion = regexp.MustCompile(`(?m)^\s*(?:require )?k8s\.io/kuberne
 // identify returns the Kubernetes version that the module in dir requires, and a sum over all that decides what is
 // built: the module's versions, our build flags, and the machine (a home directory may be shared).
 func identify(dir string) (version, sum string, err error) {
+	if version, err = versionOf(filepath.Join(dir, "go.mod")); err != nil {
+		return "", "", err
+	}
 	hash := sha256.New()
 	for _, name := range []string{"go.mod", "go.sum"} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
@@ -110,13 +119,6 @@ func identify(dir string) (version, sum string, err error) {
 			return "", "", fmt.Errorf("reading the control plane's module: %w", err)
 		}
 		fmt.Fprintf(hash, "%s %d\n%s", name, len(content), content)
-		if name == "go.mod" {
-			match := kubernetesVersion.FindSubmatch(content)
-			if match == nil {
-				return "", "", fmt.Errorf("reading the control plane's module: %s requires no k8s.io/kubernetes", dir)
-			}
-			version = string(match[1])
-		}
 	}
 	fmt.Fprintln(hash, runtime.GOOS, runtime.GOARCH, buildArgs(version))
 	return version, hex.EncodeToString(hash.Sum(nil))[:12], nil

@@ -12,6 +12,7 @@ import (
 func TestKubebuilderAssetsAreTakenOnlyWhenWhole(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("KUBEBUILDER_ASSETS", dir)
+	t.Setenv(VersionVariable, "")
 	names := []string{etcdName, apiServerName, kubectlName, controllerManagerName}
 	for i, name := range names {
 		got, err := Binaries(t.Context(), nil)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,8 +34,12 @@ type Options struct {
 	// Fsync makes etcd write to the disk for certain, at the cost of speed; for drills that pull the plug.
 	Fsync bool
 
-	// APIServerArgs and ControllerManagerArgs come after the arguments that we give, and so win over them.
-	APIServerArgs, ControllerManagerArgs []string
+	// EtcdArgs, APIServerArgs and ControllerManagerArgs come after the arguments that we give, and so win over them.
+	EtcdArgs, APIServerArgs, ControllerManagerArgs []string
+
+	// Prepare, if set, is called with the directory before the first server starts, to put files there that the API
+	// server is to read. What it returns comes after APIServerArgs. Left out: there are none.
+	Prepare func(ctx context.Context, dir string) (apiServerArgs []string, err error)
 
 	// Progress is told what takes long; left out, nobody is.
 	Progress io.Writer
@@ -92,6 +97,7 @@ func (c *Cluster) start(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		c.prepareDir,
 		c.prepareKeys,
+		c.prepareMore,
 		c.startEtcd,
 		c.startAPIServer,
 		c.startControllerManager,
@@ -141,6 +147,19 @@ func (c *Cluster) prepareKeys(context.Context) error {
 		return err
 	}
 	return c.authority.serving()
+}
+
+// prepareMore leaves the caller's slice of arguments alone: several clusters may be started from it.
+func (c *Cluster) prepareMore(ctx context.Context) error {
+	if c.options.Prepare == nil {
+		return nil
+	}
+	more, err := c.options.Prepare(ctx, c.dir)
+	if err != nil {
+		return err
+	}
+	c.options.APIServerArgs = slices.Concat(c.options.APIServerArgs, more)
+	return nil
 }
 
 // Dir returns the directory that the cluster's data, keys, logs and kubeconfigs are in.

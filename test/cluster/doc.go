@@ -9,10 +9,11 @@
 // ten minutes on two cores the first time, nothing after that. `go run ./test/cluster/binaries` does it ahead of a
 // test, whose own time limit a first build would exceed.
 //
-// Another version is another nested module: copy test/controlplane to, say, test/controlplane/v1.35, put the versions
-// that k8s.io/kubernetes v1.35.x names into its go.mod (`k8s.io/kubernetes v1.35.x`, every replace to v0.35.x, the etcd
-// server that it was tested with), run `go mod tidy` there, and hand the directory to [BinariesOf]. The version is
-// part of the cache key, so versions stand side by side. Or point KUBEBUILDER_ASSETS at released binaries.
+// Another minor is another nested module below it: test/controlplane/v1.35 has the oldest that is supported, and
+// [VersionVariable] (GITLATCH_TEST_KUBERNETES=1.35) has [Binaries] return it. To make one, put the versions that
+// k8s.io/kubernetes v1.35.x names into its go.mod (`k8s.io/kubernetes v1.35.x`, every replace to v0.35.x, the etcd server
+// that it was tested with) and run `go mod tidy` there. The version is part of the cache key, so versions stand side by
+// side. Or point KUBEBUILDER_ASSETS at released binaries.
 //
 // # What is there, and what is not
 //

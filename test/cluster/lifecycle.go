@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gitlatch/gitlatch/test/process"
@@ -134,6 +135,26 @@ func (c *Cluster) StartServer(ctx context.Context, server Server) error { return
 func (c *Cluster) RestartServer(ctx context.Context, server Server) error {
 	c.StopServer(server)
 	return c.StartServer(ctx, server)
+}
+
+// PauseServer has one server stand still, its connections open, as one does whose disk or host hangs; ContinueServer has
+// it go on. Stopping it ends the pause too.
+func (c *Cluster) PauseServer(server Server) error { return c.signal(server, syscall.SIGSTOP) }
+
+// ContinueServer ends a pause.
+func (c *Cluster) ContinueServer(server Server) error { return c.signal(server, syscall.SIGCONT) }
+
+func (c *Cluster) signal(server Server, sig syscall.Signal) error {
+	c.serving.Lock()
+	defer c.serving.Unlock()
+	p := c.servers[server]
+	if !p.Running() {
+		return fmt.Errorf("sending %s to %s: it does not run", sig, server)
+	}
+	if err := syscall.Kill(p.PID(), sig); err != nil {
+		return fmt.Errorf("sending %s to %s: %w", sig, server, err)
+	}
+	return nil
 }
 
 // LogFile returns the path of what a server has written to its standard output and error, over all its starts.

@@ -30,7 +30,7 @@ func (c *Cluster) etcdArgs() []string {
 	if !c.options.Fsync {
 		args = append(args, "--unsafe-no-fsync")
 	}
-	return args
+	return append(args, c.options.EtcdArgs...)
 }
 
 func (c *Cluster) apiServerArgs() []string {

@@ -17,12 +17,15 @@ func (g *Gitlatch) startApplier(ctx context.Context) error {
 	if err := freePorts(&a.receiver, &a.metrics, &a.health); err != nil {
 		return err
 	}
-	a.command.Path = g.options.ApplierBinary
-	// Tests, the demo and the benchmark keep their repositories in folders of their own, anywhere: a convenience, which
-	// no installation gives its tenants.
-	a.command.Args = append(a.flags(), "--data-dir="+a.dataDir, "--receiver-bind-address="+address(a.receiver), "--allow-file-root=/")
-	a.command.Args = append(a.command.Args, g.options.ApplierFlags...)
+	a.command.Path, a.command.Args = g.options.ApplierBinary, g.applierFlags(a)
 	return a.Start(ctx)
+}
+
+// applierFlags are the applier's. Tests, the demo and the benchmark keep their repositories in folders of their own,
+// anywhere: a convenience, which no installation gives its tenants.
+func (g *Gitlatch) applierFlags(a *Applier) []string {
+	flags := append(a.flags(), "--data-dir="+a.dataDir, "--receiver-bind-address="+address(a.receiver), "--allow-file-root=/")
+	return append(flags, g.options.ApplierFlags...)
 }
 
 // ReceiverURL is where it takes push notifications; /push/<namespace>/<name> comes after it.

@@ -7,13 +7,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
 const module = "github.com/gitlatch/gitlatch"
 
 // Build compiles commands of ours, "webhook" or "kubectl-gitlatch", into the directory. The Go build cache makes the
-// second time a matter of a second.
+// second time a matter of a second. They have the race detector when the test has it, or [RaceVariable] says so.
 func Build(ctx context.Context, dir string, commands ...string) error {
 	root, err := Root(ctx)
 	if err != nil {
@@ -23,15 +24,33 @@ func Build(ctx context.Context, dir string, commands ...string) error {
 		return err
 	}
 	for _, name := range commands {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w",
-			"-o", filepath.Join(dir, name), module+"/cmd/"+name)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd, err := building(ctx, root, filepath.Join(dir, name), name)
+		if err != nil {
+			return err
+		}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("building cmd/%s: %w\n%s", name, err, out)
 		}
 	}
 	return nil
+}
+
+// building is the go command that builds one of ours.
+func building(ctx context.Context, root, target, name string) (*exec.Cmd, error) {
+	race, err := raced()
+	if err != nil {
+		return nil, err
+	}
+	flags, cgo := []string{"-trimpath", "-ldflags", "-s -w"}, "CGO_ENABLED=0"
+	if race {
+		// The detector is C. With the flags of `go test -race` what that compiled is compiled already.
+		flags, cgo = []string{"-race"}, "CGO_ENABLED=1"
+	}
+	args := slices.Concat([]string{"build", "-buildvcs=false", "-o", target}, flags, []string{module + "/cmd/" + name})
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), cgo)
+	return cmd, nil
 }
 
 // Root returns the directory of our source: above this file, or, where the compiler trimmed its path, what the go

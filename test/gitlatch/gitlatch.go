@@ -17,6 +17,7 @@ type Gitlatch struct {
 	replicas []*replica
 	applier  *Applier
 	reporter *Reporter
+	kubelet  *Kubelet // nil unless it was asked for
 	proxy    *proxy   // nil with one replica
 	front    []string // flags that say how the gate is reached
 	sync     *cluster.Identity
@@ -137,9 +138,13 @@ func (g *Gitlatch) kubectl(ctx context.Context, user, stdin string, args ...stri
 }
 
 // Stop stops applier, reporter and all replicas, and waits until they are gone. The registration stays, as it does when pods
-// are lost. More calls do nothing.
+// are lost. More calls do nothing. It panics when one of them had a data race, which only those have that were built
+// with the race detector.
 func (g *Gitlatch) Stop() error {
 	var stopping sync.WaitGroup
+	if g.kubelet != nil {
+		stopping.Go(g.kubelet.terminate)
+	}
 	if g.applier != nil {
 		stopping.Go(g.applier.Terminate)
 	}
@@ -153,5 +158,6 @@ func (g *Gitlatch) Stop() error {
 	if g.proxy != nil {
 		g.proxy.stop()
 	}
+	g.insist()
 	return nil
 }

@@ -11,12 +11,12 @@ import (
 // TLS, so the API server and the webhook see each other's.
 type proxy struct {
 	listener net.Listener
-	backends []string
 	next     atomic.Uint64
 
-	mu    sync.Mutex // guards open
-	open  map[net.Conn]struct{}
-	ended bool
+	mu       sync.Mutex // guards what follows
+	backends []string
+	open     map[net.Conn]struct{}
+	ended    bool
 }
 
 func startProxy(backends []string) (*proxy, error) {
@@ -48,8 +48,9 @@ func (p *proxy) serve() {
 // carry refuses the client when no backend takes it, as a Service without endpoints does.
 func (p *proxy) carry(client net.Conn) {
 	defer client.Close()
-	for range p.backends {
-		backend, err := net.Dial("tcp", p.backends[p.next.Add(1)%uint64(len(p.backends))])
+	backends := p.those()
+	for range backends {
+		backend, err := net.Dial("tcp", backends[p.next.Add(1)%uint64(len(backends))])
 		if err != nil {
 			continue
 		}
@@ -65,6 +66,19 @@ func (p *proxy) carry(client net.Conn) {
 		_, _ = io.Copy(client, backend)
 		return
 	}
+}
+
+// turn has new connections go to these backends.
+func (p *proxy) turn(backends []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.backends = backends
+}
+
+func (p *proxy) those() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.backends
 }
 
 func (p *proxy) keep(c net.Conn) bool {

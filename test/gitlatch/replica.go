@@ -2,6 +2,7 @@ package gitlatch
 
 import (
 	"context"
+	"slices"
 	"strconv"
 )
 
@@ -61,15 +62,51 @@ func (g *Gitlatch) startWebhook(ctx context.Context) error {
 	return nil
 }
 
-// Start starts replica i, on the ports and with the identity that it had, and returns when it serves. One that runs is
-// left so.
-func (g *Gitlatch) Start(ctx context.Context, i int) error { return g.replicas[i].Start(ctx) }
+// Start starts replica i, on the ports and with the identity that it had, and returns when it serves. Before that
+// nobody is sent to it, as a Service sends nobody to a pod that is not ready. One that runs is left so.
+func (g *Gitlatch) Start(ctx context.Context, i int) error {
+	r := g.replicas[i]
+	if r.process.Running() {
+		return nil
+	}
+	g.unroute(i)
+	if err := r.Start(ctx); err != nil {
+		return err
+	}
+	g.route(i)
+	return nil
+}
 
 // Kill ends replica i with SIGKILL, as a node that is lost would.
 func (g *Gitlatch) Kill(i int) { g.replicas[i].Kill() }
 
-// Terminate ends replica i as an eviction does, and returns when it is gone.
-func (g *Gitlatch) Terminate(i int) { g.replicas[i].Terminate() }
+// Terminate ends replica i as an eviction does, and returns when it is gone. From the signal on, nobody new is sent to it,
+// as a Service sends nobody to a pod that is terminating.
+func (g *Gitlatch) Terminate(i int) {
+	g.unroute(i)
+	g.replicas[i].Terminate()
+}
+
+// unroute takes replica i out of the proxy; what is under way goes on. route puts it back.
+func (g *Gitlatch) unroute(i int) {
+	g.reroute(i, func(others []string) []string { return others })
+}
+
+func (g *Gitlatch) route(i int) {
+	g.reroute(i, func(others []string) []string { return append(others, address(g.replicas[i].port)) })
+}
+
+// reroute changes where the proxy goes, given where it goes besides replica i.
+func (g *Gitlatch) reroute(i int, to func(others []string) []string) {
+	p := g.proxy
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	own := address(g.replicas[i].port)
+	p.backends = to(slices.DeleteFunc(slices.Clone(p.backends), func(b string) bool { return b == own }))
+}
 
 // Replicas is how many there are.
 func (g *Gitlatch) Replicas() int { return len(g.replicas) }

@@ -13,7 +13,11 @@ func (g *Gitlatch) startReporter(ctx context.Context) error {
 	if err := freePorts(&r.metrics, &r.health); err != nil {
 		return err
 	}
-	r.command.Path = g.options.ReporterBinary
-	r.command.Args = append(append(r.flags(), g.front...), g.options.ReporterFlags...)
+	r.command.Path, r.command.Args = g.options.ReporterBinary, g.reporterFlags(r.member)
 	return r.Start(ctx)
+}
+
+// reporterFlags are the reporter's: it knows how the gate is reached.
+func (g *Gitlatch) reporterFlags(r *member) []string {
+	return append(append(r.flags(), g.front...), g.options.ReporterFlags...)
 }

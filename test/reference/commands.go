@@ -36,6 +36,7 @@ func commands() error {
 			{"kubectl-gitlatch", "review", "comment", "--help"},
 			{"kubectl-gitlatch", "audit", "--help"},
 			{"kubectl-gitlatch", "access", "--help"},
+			{"kubectl-gitlatch", "preflight", "--help"},
 			{"kubectl-gitlatch", "status", "--help"},
 			{"kubectl-gitlatch", "archive", "verify", "--help"},
 			{"kubectl-gitlatch", "break-glass", "--help"},

@@ -99,6 +99,7 @@ func TestACertificateOfANewAuthorityWaits(t *testing.T) {
 		{"all had it for ten seconds", serving, [][]byte{both, both}, nil, time.Second, true},
 		{"it was taken away again", serving, [][]byte{before.bundle()}, nil, 0, false},
 		{"it is back, and stands anew", serving, [][]byte{both}, nil, time.Hour - 2*time.Minute, false},
+		{"what is served is no longer trusted", serving, [][]byte{after.bundle()}, nil, 0, true},
 		{"what was served has expired", serving, [][]byte{before.bundle()}, nil, time.Hour, true},
 	} {
 		clock, bundles, failure = clock.Add(step.passed), step.bundles, step.failure
@@ -127,7 +128,12 @@ func TestAReplicaWithoutACertificateWaitsForAWhileOnly(t *testing.T) {
 	ask() // somebody has to publish it
 	clock = clock.Add(15 * time.Second)
 	ask() // perhaps it is us
-	if diff := cmp.Diff([]bool{true, true, false, true}, got); diff != "" {
+	o.asked = nil
+	ask() // it has to wait again
+	clock = clock.Add(2 * time.Hour)
+	o.asked = nil
+	ask() // but not for what has expired
+	if diff := cmp.Diff([]bool{true, true, false, true, false, true}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -160,14 +166,20 @@ func TestAnAuthorityIsTrustedForAWhileAfterItWasReplaced(t *testing.T) {
 
 func writePair(t *testing.T, dir string, leaf *tls.Certificate) (cert, key string) {
 	t.Helper()
-	raw, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
+	encoded, encodedKey := pemPair(t, leaf.Leaf, leaf.PrivateKey)
+	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	write(t, cert, encoded)
+	write(t, key, encodedKey)
+	return cert, key
+}
+
+func pemPair(t *testing.T, cert *x509.Certificate, key any) (encoded, encodedKey []byte) {
+	t.Helper()
+	raw, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	write(t, cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Certificate[0]}))
-	write(t, key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}))
-	return cert, key
+	return encode([]*x509.Certificate{cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
 }
 
 func write(t *testing.T, file string, content []byte) {

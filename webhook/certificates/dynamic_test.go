@@ -38,6 +38,17 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// startControl starts the control plane that the tests share.
+func startControl(t *testing.T) {
+	t.Helper()
+	control.once.Do(func() {
+		control.Cluster, control.err = cluster.Start(context.Background(), cluster.Options{Progress: os.Stderr})
+	})
+	if control.err != nil {
+		t.Fatal(control.err)
+	}
+}
+
 // registration is what stands in the webhook configurations; a test publishes.
 type registration struct {
 	sync.Mutex
@@ -59,12 +70,7 @@ func (r *registration) published(context.Context) ([][]byte, error) {
 // Two replicas over one real Secret: one authority, certificates that its bundle
 // verifies, and a change of the authority during which no handshake ever fails.
 func TestReplicasShareAnAuthorityAndChangeItWithoutAGap(t *testing.T) {
-	control.once.Do(func() {
-		control.Cluster, control.err = cluster.Start(context.Background(), cluster.Options{Progress: os.Stderr})
-	})
-	if control.err != nil {
-		t.Fatal(control.err)
-	}
+	startControl(t)
 	config := control.Config("admin")
 	client := kubernetes.NewForConfigOrDie(config)
 	const namespace, name = "default", "gitlatch-webhook-ca"
@@ -103,7 +109,7 @@ func TestReplicasShareAnAuthorityAndChangeItWithoutAGap(t *testing.T) {
 		secret = s
 		return err == nil && string(s.Data[keyTrusted]) == string(first)
 	})
-	secret.Data[corev1.TLSCertKey] = nil // the library makes a new authority
+	secret.Data[corev1.TLSCertKey] = nil // no authority any more: a new one is made
 	if _, err := client.CoreV1().Secrets(namespace).Update(t.Context(), secret, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -168,7 +167,7 @@ func (f *Files) Ready() error {
 		return err
 	}
 	if cert.Leaf != nil && time.Now().After(cert.Leaf.NotAfter) {
-		return errors.New("the serving certificate has expired")
+		return errExpired
 	}
 	return nil
 }

@@ -15,7 +15,8 @@ old certificate goes on being served.
 
 Nobody is kept waiting who has no other certificate: a replica that just came up
 waits for the bundle for a bounded time only, since it may be the one that has
-to publish it; and one whose old certificate has expired does not wait.
+to publish it, and not at all where all that is trusted has expired. One whose old
+certificate has expired, or is no longer trusted, does not wait.
 */
 
 // Timings of an overlap. The zero value means the defaults.
@@ -83,9 +84,11 @@ func (o *overlap) admits(ctx context.Context, ca *x509.Certificate, serving *tls
 		return true // nobody calls yet
 	case !everyHolds(bundles, ca):
 		o.seen = time.Time{}
-		return serving == nil && o.waited()
+		return serving == nil && (o.waited() || !o.anyLives(bundles))
 	case serving == nil:
 		return true // it has stood there since before this replica came up
+	case serving.Leaf != nil && !o.everyAccepts(bundles, serving.Leaf):
+		return true // what is served is refused already
 	}
 	if o.seen.IsZero() {
 		o.seen = o.now()
@@ -102,4 +105,26 @@ func everyHolds(bundles [][]byte, ca *x509.Certificate) bool {
 		}
 	}
 	return true
+}
+
+// everyAccepts: under every bundle the leaf can be verified now.
+func (o *overlap) everyAccepts(bundles [][]byte, leaf *x509.Certificate) bool {
+	for _, b := range bundles {
+		if ca := issuer(leaf, parse(b)); ca == nil || o.now().After(ca.NotAfter) {
+			return false
+		}
+	}
+	return true
+}
+
+// anyLives: under some bundle something could be verified now.
+func (o *overlap) anyLives(bundles [][]byte) bool {
+	for _, b := range bundles {
+		for _, c := range parse(b) {
+			if !o.now().After(c.NotAfter) {
+				return true
+			}
+		}
+	}
+	return false
 }

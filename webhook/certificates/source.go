@@ -35,6 +35,9 @@ type Published func(ctx context.Context) ([][]byte, error)
 // certificate.
 var ErrNotAvailable = errors.New("no serving certificate yet")
 
+// errExpired is why a replica that could not renew is not ready.
+var errExpired = errors.New("the serving certificate has expired")
+
 // TLSConfig serves what the source has, with TLS 1.2 or later: the oldest that
 // the API server offers.
 func TLSConfig(s Source) *tls.Config {

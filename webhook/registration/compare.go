@@ -7,7 +7,6 @@ import (
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -31,17 +30,34 @@ func setWebhooks(o client.Object, webhooks []admissionv1.MutatingWebhook) {
 	}
 }
 
-// kindOf names a configuration in logs and metrics.
+// kindOf names what we keep in logs and metrics.
 func kindOf(o client.Object) string {
-	if _, ok := o.(*admissionv1.MutatingWebhookConfiguration); ok {
+	switch o.(type) {
+	case *admissionv1.MutatingWebhookConfiguration:
 		return "MutatingWebhookConfiguration"
+	case *admissionv1.ValidatingAdmissionPolicy:
+		return "ValidatingAdmissionPolicy"
+	case *admissionv1.ValidatingAdmissionPolicyBinding:
+		return "ValidatingAdmissionPolicyBinding"
 	}
 	return "ValidatingWebhookConfiguration"
 }
 
+// setContents puts into o what from, of the same kind, says there is to be.
+func setContents(o, from client.Object) {
+	switch c := o.(type) {
+	case *admissionv1.ValidatingAdmissionPolicy:
+		c.Spec = *from.(*admissionv1.ValidatingAdmissionPolicy).Spec.DeepCopy()
+	case *admissionv1.ValidatingAdmissionPolicyBinding:
+		c.Spec = *from.(*admissionv1.ValidatingAdmissionPolicyBinding).Spec.DeepCopy()
+	default:
+		setWebhooks(o, webhooksOf(from))
+	}
+}
+
 // Differences lists what of ours is not in live as it should be, in words; none
 // where it is, or where only what a platform is known to rewrite differs. live and
-// want are of one kind, one of the two that [Compile] makes.
+// want are of one kind, one of those that [Compile] and [Backstop] make.
 func Differences(live, want client.Object) []string { return differences(live, want) }
 
 // differences lists what of ours is not in live as it should be. Labels and
@@ -58,11 +74,15 @@ func differences(live, want client.Object) []string {
 			out = append(out, "annotation "+k)
 		}
 	}
+	for _, k := range injectors(live, want) {
+		out = append(out, "annotation "+k)
+	}
 	slices.Sort(out)
-	return append(out, webhookDifferences(webhooksOf(live), webhooksOf(want))...)
+	out = append(out, backstopDifferences(live, want)...)
+	return append(out, webhookDifferences(webhooksOf(live), webhooksOf(want), isInjected(want))...)
 }
 
-func webhookDifferences(live, want []admissionv1.MutatingWebhook) []string {
+func webhookDifferences(live, want []admissionv1.MutatingWebhook, injected bool) []string {
 	if len(live) == 0 && len(want) > 0 {
 		return []string{"every webhook removed"}
 	}
@@ -74,7 +94,7 @@ func webhookDifferences(live, want []admissionv1.MutatingWebhook) []string {
 			out = append(out, w.Name+" removed")
 			continue
 		}
-		if fields := fieldDifferences(&live[at], w); len(fields) > 0 {
+		if fields := fieldDifferences(&live[at], w, injected); len(fields) > 0 {
 			out = append(out, w.Name+" "+strings.Join(fields, ", "))
 		}
 	}
@@ -86,10 +106,10 @@ func webhookDifferences(live, want []admissionv1.MutatingWebhook) []string {
 	return out
 }
 
-func fieldDifferences(live, want *admissionv1.MutatingWebhook) []string {
+func fieldDifferences(live, want *admissionv1.MutatingWebhook, injected bool) []string {
 	client := *live.ClientConfig.DeepCopy()
-	if want.ClientConfig.CABundle == nil {
-		client.CABundle = nil // somebody else's
+	if want.ClientConfig.CABundle == nil || injected && len(client.CABundle) > 0 {
+		client.CABundle = want.ClientConfig.CABundle // it is somebody else's
 	}
 	var out []string
 	for _, f := range []struct {
@@ -100,7 +120,7 @@ func fieldDifferences(live, want *admissionv1.MutatingWebhook) []string {
 		{"rules", live.Rules, want.Rules},
 		{"failurePolicy", live.FailurePolicy, want.FailurePolicy},
 		{"matchPolicy", live.MatchPolicy, want.MatchPolicy},
-		{"namespaceSelector", withoutPlatform(live.NamespaceSelector), want.NamespaceSelector},
+		{"namespaceSelector", withoutPlatform(live.NamespaceSelector, want.NamespaceSelector), want.NamespaceSelector},
 		{"objectSelector", live.ObjectSelector, want.ObjectSelector},
 		{"sideEffects", live.SideEffects, want.SideEffects},
 		{"timeoutSeconds", live.TimeoutSeconds, want.TimeoutSeconds},
@@ -111,33 +131,6 @@ func fieldDifferences(live, want *admissionv1.MutatingWebhook) []string {
 		if !equality.Semantic.DeepEqual(f.live, f.want) {
 			out = append(out, f.name)
 		}
-	}
-	return out
-}
-
-// platformRequirements are what AKS's admissions enforcer adds to every
-// namespaceSelector, again and again, where its opt-out label does not help.
-// Source: Azure/AKS issue 1771; DataDog/datadog-agent pull request 55778.
-func platformRequirements() []metav1.LabelSelectorRequirement {
-	return []metav1.LabelSelectorRequirement{
-		{Key: "control-plane", Operator: metav1.LabelSelectorOpDoesNotExist},
-		{Key: "control-plane", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"true"}},
-		{Key: "kubernetes.azure.com/managedby", Operator: metav1.LabelSelectorOpNotIn, Values: []string{"aks"}},
-	}
-}
-
-func withoutPlatform(s *metav1.LabelSelector) *metav1.LabelSelector {
-	if s == nil {
-		return nil
-	}
-	out := s.DeepCopy()
-	out.MatchExpressions = slices.DeleteFunc(out.MatchExpressions, func(r metav1.LabelSelectorRequirement) bool {
-		return slices.ContainsFunc(platformRequirements(), func(p metav1.LabelSelectorRequirement) bool {
-			return equality.Semantic.DeepEqual(r, p)
-		})
-	})
-	if len(out.MatchExpressions) == 0 {
-		out.MatchExpressions = nil
 	}
 	return out
 }
@@ -157,32 +150,26 @@ func adopt(live, want client.Object) {
 	for k, v := range want.GetAnnotations() {
 		annotations[k] = v
 	}
+	for _, k := range injectors(live, want) {
+		delete(annotations, k)
+	}
 	live.SetLabels(labels)
 	live.SetAnnotations(annotations)
+	if _, isBackstop := backstopSpec(want); isBackstop {
+		setContents(live, want)
+		return
+	}
 	webhooks := slices.Clone(webhooksOf(want))
 	before := webhooksOf(live)
 	for i := range webhooks {
-		if webhooks[i].ClientConfig.CABundle == nil {
-			webhooks[i].ClientConfig.CABundle = injected(before, webhooks[i].Name)
+		if webhooks[i].ClientConfig.CABundle != nil && !isInjected(want) {
+			continue
+		}
+		if b := injected(before, webhooks[i].Name); b != nil {
+			webhooks[i].ClientConfig.CABundle = b
 		}
 	}
 	setWebhooks(live, webhooks)
-}
-
-// injected is the bundle that somebody else put there: of the same webhook, else
-// of any, since all of ours are served by one certificate.
-func injected(webhooks []admissionv1.MutatingWebhook, name string) []byte {
-	var other []byte
-	for i := range webhooks {
-		b := webhooks[i].ClientConfig.CABundle
-		if webhooks[i].Name == name && len(b) > 0 {
-			return b
-		}
-		if other == nil && len(b) > 0 {
-			other = b
-		}
-	}
-	return other
 }
 
 func describe(differences []string) string {

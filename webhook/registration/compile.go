@@ -1,7 +1,6 @@
 package registration
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -39,9 +38,11 @@ func Compile(o Options, policies []*policy.Policy) (*admissionv1.MutatingWebhook
 	policies = slices.Clone(policies)
 	slices.SortFunc(policies, func(a, b *policy.Policy) int { return strings.Compare(a.Name, b.Name) })
 	meta := metav1.ObjectMeta{
-		Name:        Name,
-		Labels:      map[string]string{v1alpha1.LabelOwner: Name, labelEnforcer: "true"},
-		Annotations: maps.Clone(o.Annotations),
+		Name:   Name,
+		Labels: map[string]string{v1alpha1.LabelOwner: Name, labelEnforcer: "true"},
+	}
+	if o.InjectCAFrom != "" {
+		meta.Annotations = map[string]string{injectCAFrom: o.InjectCAFrom}
 	}
 	gate := &admissionv1.MutatingWebhookConfiguration{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "admissionregistration.k8s.io/v1", Kind: "MutatingWebhookConfiguration"},
@@ -118,16 +119,19 @@ func (o *Options) builtIn(name, path string, policies []*policy.Policy) admissio
 		)
 		guarded = anyOf(guarded, credentials(o, policies))
 	}
-	ours := "(" + celGroup + " == " + quote(v1alpha1.Group) + ")"
+	// Policies and records have rules for everybody. Not so GitSyncs, nor deletions by the
+	// control plane: a namespace that holds a sync must go with no webhook there, under Fail
+	// too, and git must bring syncs back.
+	ruled := allOf("("+celGroup+" == "+quote(v1alpha1.Group)+")", not(isKind(v1alpha1.Group, "gitsyncs")))
 	notSync := "true"
 	if len(policies) > 0 {
-		notSync = anyOf(ours, unsynced(policies))
+		notSync = anyOf(ruled, unsynced(policies))
 	}
 	w.MatchConditions = asked(
 		guarded,
 		not(neverAsked()),
 		not(ownLetThrough(o)),
-		anyOf(ours, not(isSystem())),
+		anyOf(allOf(ruled, "("+celOperation+` != "DELETE")`), not(isSystem())),
 		notSync,
 	)
 	return w

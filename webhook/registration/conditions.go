@@ -180,7 +180,7 @@ func controllerLetThrough(o *Options, policies []*policy.Policy) string {
 	e := allOf(
 		"("+celUser+".matches("+quote("^"+accountPrefix+"[^:]+:.+")+"))",
 		celPodBound(),
-		not(isUntrusted(policies)),
+		not(isUntrusted(untrustedOf(policies))),
 		among(celSub, []string{"", "status"}),
 		not(sensitive(steering)),
 		not(among(celNamespace, protected)),

@@ -51,6 +51,28 @@ func isSyncIdentity(s *v1alpha1.SyncIdentity) string {
 	return "false"
 }
 
+// isSubject: the requester presents the subject, with the proof that it asks for.
+func isSubject(s *v1alpha1.Subject) string {
+	a := s.ServiceAccount
+	switch {
+	case a != nil && s.PodBound != nil && !*s.PodBound:
+		return allOf(isAccount(a.Namespace, a.Name), celUID, extra(policy.ExtraCredentialID))
+	case a != nil:
+		return allOf(isAccount(a.Namespace, a.Name), celPodBound())
+	case s.User != "":
+		return "(" + celUser + " == " + quote(s.User) + ")"
+	case s.Group != "":
+		return inGroup(s.Group)
+	}
+	return "false"
+}
+
+// isBootstrap: a machine that is about to become a node asks for its certificate.
+func isBootstrap() string {
+	return allOf(isKind("certificates.k8s.io", "certificatesigningrequests"), "("+celOperation+` == "CREATE")`,
+		celUser+`.startsWith("system:bootstrap:")`, inGroup("system:bootstrappers"))
+}
+
 // isOwn: one of Gitlatch's components, by its pod.
 func isOwn(accounts ...string) func(namespace string) string {
 	return func(namespace string) string {
@@ -79,18 +101,25 @@ func isSystem() string {
 }
 
 // isUntrusted: an account that some policy judges as a person.
-func isUntrusted(policies []*policy.Policy) string {
+func isUntrusted(accounts []v1alpha1.AccountMatch) string {
 	var exact, prefixes []string
-	for _, p := range policies {
-		for _, u := range p.Spec.UntrustedControllers {
-			if u.Name == "" {
-				prefixes = append(prefixes, "("+celUser+".startsWith("+quote(accountPrefix+u.Namespace+":")+"))")
-				continue
-			}
-			exact = append(exact, accountPrefix+u.Namespace+":"+u.Name)
+	for _, u := range accounts {
+		if u.Name == "" {
+			prefixes = append(prefixes, "("+celUser+".startsWith("+quote(accountPrefix+u.Namespace+":")+"))")
+			continue
 		}
+		exact = append(exact, accountPrefix+u.Namespace+":"+u.Name)
 	}
 	return anyOf(append(prefixes, among(celUser, sorted(exact)))...)
+}
+
+// untrustedOf are those of all policies.
+func untrustedOf(policies []*policy.Policy) []v1alpha1.AccountMatch {
+	var out []v1alpha1.AccountMatch
+	for _, p := range policies {
+		out = append(out, p.Spec.UntrustedControllers...)
+	}
+	return out
 }
 
 // protectedNamespaces hold accounts that a credential could be stolen from; all

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,6 +46,15 @@ func TestItFollowsAndRestoresWithinASecond(t *testing.T) {
 	create(t, c, changePolicy("cluster", nil))
 	within(t, "a policy is followed", time.Second, func() bool { return count(t, c) == 6 })
 
+	validations := func() int {
+		var p admissionv1.ValidatingAdmissionPolicy
+		if err := c.Get(ctx, client.ObjectKey{Name: Name}, &p); ignoreGone(err) != nil {
+			t.Fatal(err)
+		}
+		return len(p.Spec.Validations)
+	}
+	within(t, "the backstop follows", time.Second, func() bool { return validations() == 3 })
+
 	for _, o := range configurations() {
 		if err := c.Patch(ctx, o, client.RawPatch("application/merge-patch+json", []byte(`{"webhooks":[]}`))); err != nil {
 			t.Fatal(err)
@@ -59,13 +69,19 @@ func TestItFollowsAndRestoresWithinASecond(t *testing.T) {
 	}
 	within(t, "what was deleted is restored", time.Second, func() bool { return count(t, c) == 6 })
 
+	if err := c.Delete(ctx, backstops()[0]); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the backstop's binding is restored", time.Second, func() bool { return standing(t, c)[0] != "none" })
+
 	if err := c.DeleteAllOf(ctx, &v1alpha1.ChangePolicy{}); err != nil {
 		t.Fatal(err)
 	}
 	within(t, "a deleted policy is followed", time.Second, func() bool { return count(t, c) == 2 })
+	within(t, "the backstop follows that", time.Second, func() bool { return validations() == 1 })
 	told.Lock()
 	defer told.Unlock()
-	if len(told.all) != 4 {
+	if len(told.all) != 5 {
 		t.Errorf("told %+v", told.all)
 	}
 }

@@ -7,6 +7,7 @@ type Metrics struct {
 	rewrites     *prometheus.CounterVec
 	standingDown prometheus.Gauge
 	policies     *prometheus.GaugeVec
+	exemptions   *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -24,7 +25,11 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "gitlatch_registration_policies",
 			Help: "Policies by state: valid, kept (invalid, its last valid generation is in force), invalid (not in force).",
 		}, []string{"state"}),
+		exemptions: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gitlatch_registration_platform_exemptions",
+			Help: "Requirements that the platform added to the namespace selectors of a webhook configuration: namespaces that do not meet them are not guarded by the webhooks.",
+		}, []string{"configuration"}),
 	}
-	registry.MustRegister(m.rewrites, m.standingDown, m.policies)
+	registry.MustRegister(m.rewrites, m.standingDown, m.policies, m.exemptions)
 	return m
 }

@@ -40,12 +40,13 @@ type Options struct {
 	// CABundle is what the webhook's certificate is verified by, PEM. Left out: the
 	// bundle that is there stays, since somebody else injects it.
 	CABundle []byte
+	// InjectCAFrom is the cert-manager Certificate, as namespace/name, whose authority
+	// cert-manager's CA injector puts there. CABundle then stands only where there is
+	// none yet. Left out: no injector is asked.
+	InjectCAFrom string
 	// FailurePolicy is what happens when the webhook can't be asked. Left out:
 	// Ignore, which the backstop and the heartbeat stand behind.
 	FailurePolicy admissionv1.FailurePolicyType
-	// Annotations of both configurations, such as cert-manager.io/inject-ca-from.
-	// Left out: none.
-	Annotations map[string]string
 }
 
 // Validate says what is wrong with the options, in one line.

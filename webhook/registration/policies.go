@@ -17,6 +17,9 @@ const (
 	ReasonInvalid      = "Invalid"
 	ReasonStandingDown = "StandingDown"
 	ReasonContested    = "Contested"
+	// ReasonRefused: the API server refuses the configurations, so that nothing is asked, or
+	// what was asked before.
+	ReasonRefused = "Refused"
 )
 
 // States of a policy, in the metric.

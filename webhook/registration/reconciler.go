@@ -2,10 +2,10 @@ package registration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,8 +25,8 @@ const (
 	unready = 200 * time.Millisecond
 )
 
-// Reconciler keeps the two configurations as the policies say. It is a
-// controller of one thing, and not for concurrent use.
+// Reconciler keeps the two configurations, and the backstop behind them, as the policies
+// say. It is a controller of one thing, and not for concurrent use.
 type Reconciler struct {
 	// Client reads policies (from a cache) and writes.
 	Client client.Client
@@ -49,10 +49,11 @@ type Reconciler struct {
 	Now func() time.Time
 
 	good     map[string]lastGood
-	kept     map[string][]admissionv1.MutatingWebhook // by kind: what stood there last
+	kept     map[string]client.Object // by kind: what stood there last
 	patience map[string]*patience
 	off      string // why we stand down; "" when we don't
 	served   bool
+	exempted []string // what was told of as exempted by the platform
 }
 
 func (r *Reconciler) now() time.Time {
@@ -81,17 +82,24 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 		return reconcile.Result{}, fmt.Errorf("compiling %d policies: %w", len(compiled), err)
 	}
 	wait, condition, err := r.ensure(ctx, gate, final)
+	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) { // by a platform's rules for webhooks, or by RBAC
+		return reconcile.Result{}, errors.Join(err, r.report(ctx, all, metav1.Condition{Status: metav1.ConditionFalse, Reason: ReasonRefused,
+			Message: "the API server does not let the webhooks be registered as they should be: " + err.Error()}))
+	}
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	// The gate stands without its backstop: what is wrong with that one does not keep the
+	// policies from hearing that they are in force.
+	delay, behind := r.ensureBackstop(ctx, options, compiled)
 	err = r.report(ctx, all, condition)
 	if apierrors.IsConflict(err) { // a newer generation is on its way here
 		return reconcile.Result{RequeueAfter: unready}, nil
 	}
-	if err != nil {
+	if err := errors.Join(err, behind); err != nil {
 		return reconcile.Result{}, err
 	}
-	return reconcile.Result{RequeueAfter: wait}, nil
+	return reconcile.Result{RequeueAfter: min(wait, delay)}, nil
 }
 
 func (r *Reconciler) unready(ctx context.Context) time.Duration {
@@ -106,25 +114,36 @@ func (r *Reconciler) unready(ctx context.Context) time.Duration {
 	return 0
 }
 
-// ensure makes both configurations what they should be, or stands down.
-func (r *Reconciler) ensure(ctx context.Context, want ...client.Object) (time.Duration, metav1.Condition, error) {
+// read returns what there is of each; nil for what there is not.
+func (r *Reconciler) read(ctx context.Context, want ...client.Object) ([]client.Object, error) {
 	live := make([]client.Object, len(want))
 	for i, w := range want {
 		o := w.DeepCopyObject().(client.Object)
 		err := r.Live.Get(ctx, client.ObjectKeyFromObject(w), o)
 		if ignoreGone(err) != nil {
-			return 0, metav1.Condition{}, fmt.Errorf("reading %s %s: %w", kindOf(w), Name, err)
+			return nil, fmt.Errorf("reading %s %s: %w", kindOf(w), Name, err)
 		}
 		if err == nil {
 			live[i] = o
 		}
+	}
+	return live, nil
+}
+
+// ensure makes both configurations what they should be, or stands down.
+func (r *Reconciler) ensure(ctx context.Context, want ...client.Object) (time.Duration, metav1.Condition, error) {
+	live, err := r.read(ctx, want...)
+	if err != nil {
+		return 0, metav1.Condition{}, err
 	}
 	if r.standsDown(ctx, live) {
 		return resync, metav1.Condition{Status: metav1.ConditionFalse, Reason: ReasonStandingDown,
 			Message: "the off switch is set: " + r.off}, nil
 	}
 	wait, contested := resync, ""
+	var exempt []string
 	for i, w := range want {
+		exempt = append(exempt, r.exempt(ctx, live[i], w)...)
 		delay, err := r.ensureOne(ctx, live[i], w)
 		if err != nil {
 			return 0, metav1.Condition{}, err
@@ -137,8 +156,11 @@ func (r *Reconciler) ensure(ctx context.Context, want ...client.Object) (time.Du
 		return wait, metav1.Condition{Status: metav1.ConditionUnknown, Reason: ReasonContested,
 			Message: contested + " " + Name + " is changed by somebody else again and again; it is restored every 30s at most"}, nil
 	}
-	return wait, metav1.Condition{Status: metav1.ConditionTrue, Reason: ReasonRegistered,
-		Message: "the API server asks the gate about what this policy governs"}, nil
+	message := "the API server asks the gate about what this policy governs"
+	if what := exempted(sorted(exempt)); what != "" {
+		message += "; but " + what
+	}
+	return wait, metav1.Condition{Status: metav1.ConditionTrue, Reason: ReasonRegistered, Message: message}, nil
 }
 
 // standsDown: the off switch is set on one of them. Whatever stands there stays,

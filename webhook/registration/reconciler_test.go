@@ -94,7 +94,7 @@ func wipe(t *testing.T, c client.Client) {
 	if err := c.DeleteAllOf(ctx, &v1alpha1.ChangePolicy{}); err != nil {
 		t.Error(err)
 	}
-	for _, o := range configurations() {
+	for _, o := range append(backstops(), configurations()...) {
 		if err := ignoreGone(c.Delete(ctx, o)); err != nil {
 			t.Error(err)
 		}

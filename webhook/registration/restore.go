@@ -69,7 +69,7 @@ func (r *Reconciler) judge(live, want client.Object) (Tampering, bool) {
 		return t, t.Manager != "" && ownedBy(live) && wroteLast(live, t)
 	}
 	stood := want.DeepCopyObject().(client.Object)
-	setWebhooks(stood, before)
+	setContents(stood, before)
 	found := differences(live, stood)
 	t.What = describe(found)
 	return t, len(found) > 0
@@ -90,9 +90,9 @@ func wroteLast(o client.Object, t Tampering) bool {
 
 func (r *Reconciler) keep(kind string, want client.Object) {
 	if r.kept == nil {
-		r.kept = map[string][]admissionv1.MutatingWebhook{}
+		r.kept = map[string]client.Object{}
 	}
-	r.kept[kind] = webhooksOf(want)
+	r.kept[kind] = want
 }
 
 func (r *Reconciler) patient(kind string) *patience {
@@ -121,23 +121,32 @@ func (r *Reconciler) write(ctx context.Context, live, want client.Object) error 
 	return nil
 }
 
-// Unregister removes both configurations, if they are ours, so that nobody asks a
-// webhook that is about to stop. What is not there is no error.
+// Unregister removes what is registered, if it is ours, so that nobody asks a webhook
+// that is about to stop, nor denies in its place. What is not there is no error.
 func Unregister(ctx context.Context, c client.Client) error {
 	for _, o := range []client.Object{
+		&admissionv1.ValidatingAdmissionPolicyBinding{}, &admissionv1.ValidatingAdmissionPolicy{},
 		&admissionv1.MutatingWebhookConfiguration{}, &admissionv1.ValidatingWebhookConfiguration{},
 	} {
-		err := c.Get(ctx, client.ObjectKey{Name: Name}, o)
-		if apierrors.IsNotFound(err) || err == nil && !ownedBy(o) {
-			continue
+		if err := remove(ctx, c, c, o); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("reading %s %s: %w", kindOf(o), Name, err)
-		}
-		uid := o.GetUID()
-		if err := c.Delete(ctx, o, client.Preconditions{UID: &uid}); ignoreGone(err) != nil {
-			return fmt.Errorf("deleting %s %s: %w", kindOf(o), Name, err)
-		}
+	}
+	return nil
+}
+
+// remove deletes the object, if it is ours.
+func remove(ctx context.Context, live client.Reader, c client.Client, o client.Object) error {
+	err := live.Get(ctx, client.ObjectKey{Name: Name}, o)
+	if apierrors.IsNotFound(err) || err == nil && !ownedBy(o) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s %s: %w", kindOf(o), Name, err)
+	}
+	uid := o.GetUID()
+	if err := c.Delete(ctx, o, client.Preconditions{UID: &uid}); ignoreGone(err) != nil {
+		return fmt.Errorf("deleting %s %s: %w", kindOf(o), Name, err)
 	}
 	return nil
 }

@@ -20,13 +20,16 @@ import (
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
 
-// Cached is what the manager's cache has to be told: of the configurations, only
-// ours are watched.
+// Cached is what the manager's cache has to be told: of the configurations and
+// admission policies, only ours are watched.
 func Cached() map[client.Object]cache.ByObject {
 	ours := cache.ByObject{Field: fields.OneTermEqualSelector("metadata.name", Name)}
 	return map[client.Object]cache.ByObject{
 		&admissionv1.MutatingWebhookConfiguration{}:   ours,
 		&admissionv1.ValidatingWebhookConfiguration{}: ours,
+
+		&admissionv1.ValidatingAdmissionPolicy{}:        ours,
+		&admissionv1.ValidatingAdmissionPolicyBinding{}: ours,
 	}
 }
 
@@ -45,6 +48,8 @@ func (r *Reconciler) SetupWithManager(m manager.Manager) error {
 		Watches(&v1alpha1.ChangePolicy{}, one, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&admissionv1.MutatingWebhookConfiguration{}, one).
 		Watches(&admissionv1.ValidatingWebhookConfiguration{}, one).
+		Watches(&admissionv1.ValidatingAdmissionPolicy{}, one).
+		Watches(&admissionv1.ValidatingAdmissionPolicyBinding{}, one).
 		WatchesRawSource(source.Func(r.wake)).
 		Complete(r)
 }

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Tampering is a change of a webhook configuration by somebody else. Admission is
+// Tampering is a change of a webhook configuration, or of the backstop, by somebody else. Admission is
 // never asked about these kinds, so who it was is known from managedFields alone:
 // a name that the client chose.
 type Tampering struct {
@@ -41,13 +41,13 @@ func lastWriter(o client.Object) (manager string, at time.Time) {
 	entries := o.GetManagedFields()
 	for i := range entries {
 		e := &entries[i]
-		if e.Manager == string(fieldOwner) || e.Time == nil {
+		if e.Manager == string(fieldOwner) || e.Time == nil || e.Subresource != "" {
 			continue
 		}
 		if newest == nil || newest.Time.Before(e.Time) {
 			newest = e
 		}
-		if e.FieldsV1 != nil && strings.Contains(e.FieldsV1.GetRawString(), `"f:webhooks"`) && (wrote == nil || wrote.Time.Before(e.Time)) {
+		if wroteContents(e) && (wrote == nil || wrote.Time.Before(e.Time)) {
 			wrote = e
 		}
 	}
@@ -58,6 +58,15 @@ func lastWriter(o client.Object) (manager string, at time.Time) {
 		return "", time.Time{}
 	}
 	return wrote.Manager, wrote.Time.Time
+}
+
+// wroteContents: the entry holds some of what we keep.
+func wroteContents(e *metav1.ManagedFieldsEntry) bool {
+	if e.FieldsV1 == nil {
+		return false
+	}
+	fields := e.FieldsV1.GetRawString()
+	return strings.Contains(fields, `"f:webhooks"`) || strings.Contains(fields, `"f:spec"`)
 }
 
 // patience is how long to wait before restoring once more, when somebody else

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/policy"
+)
+
+// withPlatforms is manifests/policies/gitlatch.yaml with the components of platforms.
+func withPlatforms(t *testing.T, platforms ...string) string {
+	t.Helper()
+	fs := filesys.MakeFsInMemory()
+	put := func(to, from string) {
+		text, err := os.ReadFile(filepath.Join("../../manifests/policies", from))
+		if err == nil {
+			err = fs.WriteFile(to, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("/policy.yaml", "gitlatch.yaml")
+	root := "resources: [policy.yaml]\ncomponents:\n"
+	for _, p := range platforms {
+		root += "- " + p + "\n"
+		put("/"+p+"/policy.yaml", "platforms/"+p+"/policy.yaml")
+		put("/"+p+"/kustomization.yaml", "platforms/"+p+"/kustomization.yaml")
+	}
+	if err := fs.WriteFile("/kustomization.yaml", []byte(root)); err != nil {
+		t.Fatal(err)
+	}
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := built.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// What preflight says of a platform, and what its component trusts, are one: with the component nobody is left over.
+func TestPreflightKnowsThePlatformsThatThereAreComponentsFor(t *testing.T) {
+	entries, err := os.ReadDir("../../manifests/policies/platforms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there []string
+	for _, e := range entries {
+		there = append(there, e.Name())
+	}
+	known := map[string]platform{}
+	for _, p := range knownPlatforms() {
+		known[p.name] = p
+	}
+	for _, name := range there {
+		p, ok := known[name]
+		if !ok {
+			t.Errorf("there is a component %s, of which preflight knows nothing", name)
+			continue
+		}
+		delete(known, name)
+		for _, component := range []bool{false, true} {
+			with := enforced(t, component, name)
+			for _, id := range p.identities {
+				if strings.HasPrefix(id.user.Name, "system:serviceaccount::") {
+					id.user = minted("calico-system", strings.TrimPrefix(id.user.Name, "system:serviceaccount::"))
+				}
+				d := with.decide(sampleWrite(id.user, id.group, id.resource, id.namespace))
+				if (d.Action == policy.Allow) != component {
+					t.Errorf("%s, component %t: %s: %s %s: %s", name, component, id.user.Name, d.Action, d.Class, d.Message)
+				}
+			}
+		}
+	}
+	for name := range known {
+		t.Errorf("preflight knows %s, for which there is no component", name)
+	}
+}
+
+func enforced(t *testing.T, component bool, name string) *preflighting {
+	t.Helper()
+	var components []string
+	if component {
+		components = append(components, name)
+	}
+	one, err := readDocument([]byte(withPlatforms(t, components...)), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one[0].Spec.Mode = v1alpha1.ModeEnforce
+	compiled, errs := policy.Compile(&one[0].ChangePolicy)
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	return &preflighting{now: noon, install: installation(), policies: []*policy.Policy{compiled}}
+}
+
+func TestWhichVersionsAreSupported(t *testing.T) {
+	for version, want := range map[string]bool{
+		"v1.37.2": true, "v1.35.0": true, "v1.35.4-eks-1234567": true, "v1.36.1-gke.1000": true, "v1.36.2+k3s1": true,
+		"v1.34.9": false, "v1.9.0": false, "v2.0.0": true, "": false, "latest": false,
+	} {
+		if got := supported(version); got != want {
+			t.Errorf("%q: %t, want %t", version, got, want)
+		}
+	}
+}
+
+func TestPreflightPrintsTheGravestFirst(t *testing.T) {
+	var out, errs bytes.Buffer
+	p := &preflighting{IOStreams: genericiooptions.IOStreams{Out: &out, ErrOut: &errs}, output: "table"}
+	p.report = preflightReport{Version: "v1.36.2+k3s1", Platforms: []string{"k3s"}, Policies: []string{"cluster (of -f)"}}
+	p.report.Totals.Objects, p.report.Totals.Kinds = 250, 60
+	for _, f := range []preflightFinding{
+		{Severity: severityNotes, Check: checkUnguarded, Subject: "APIService v1.x", Message: "answered elsewhere", Next: "guard it there"},
+		{Severity: severityWarns, Check: checkPoses, Subject: "user:mallory", Message: "acts under\tanother name", Next: "bind less"},
+		{Severity: severityBlocks, Check: checkManagers, Subject: "kubectl", Message: "wrote 2 objects of ConfigMap", Next: "commit them", Objects: 2, Last: noon()},
+		{Severity: severityBlocks, Check: checkPlatform, Subject: "system:k3s-supervisor", Message: "would be denied", Next: "add the component"},
+	} {
+		p.report.add(f)
+	}
+	p.report.finish()
+	if err := p.print(); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "preflight-table", outcome{Out: out.String(), Err: errs.String(), Code: 1})
+}
+
+func TestPreflightRefusesWhatItCantMean(t *testing.T) {
+	nobody(t)
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"an unknown platform": {[]string{"--platform", "nomad"}, `error: --platform "nomad": use one of auto, none, kubeadm, eks, gke, aks, openshift, k3s, calico` + "\n"},
+		"no time":             {[]string{"--recent", "-1h"}, "error: --recent -1h0m0s: use a time such as 720h\n"},
+		"an unknown output":   {[]string{"-o", "wide"}, `error: unknown output "wide": use one of table, json, yaml` + "\n"},
+		"no kubeconfig":       {nil, "error: no kubeconfig: set KUBECONFIG or pass --kubeconfig\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := gitlatch(t.Context(), "", time.Now, append([]string{"preflight"}, test.args...)...)
+			if diff := cmp.Diff(outcome{Err: test.want, Code: 2}, got); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPreflightCompletesPlatforms(t *testing.T) {
+	nobody(t)
+	got := gitlatch(t.Context(), "", noon, "__complete", "preflight", "--platform", "")
+	want := outcome{Out: "auto\nnone\nkubeadm\neks\ngke\naks\nopenshift\nk3s\ncalico\n:4\n", Err: "Completion ended with directive: ShellCompDirectiveNoFileComp\n"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("completion (-want +got):\n%s", diff)
+	}
+}
