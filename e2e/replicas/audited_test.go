@@ -1,0 +1,31 @@
+package replicas
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"testing"
+
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+
+	"github.com/gitlatch/gitlatch/test/world"
+)
+
+// connects is how many execs of a user in a namespace the API server has asked the
+// gate about: kubectl tries again another way where the first is refused.
+func connects(t *testing.T, ns, user string) (n int64) {
+	t.Helper()
+	log, err := os.ReadFile(here.Plane.AuditLog())
+	world.Must(t, err)
+	for line := range bytes.Lines(log) {
+		event := auditv1.Event{}
+		if json.Unmarshal(line, &event) != nil {
+			continue // the last line may be half written
+		}
+		if ref := event.ObjectRef; ref != nil && ref.Namespace == ns && ref.Subresource == "exec" && event.User.Username == user &&
+			event.Stage == auditv1.StageResponseComplete {
+			n++
+		}
+	}
+	return n
+}
