@@ -1,0 +1,47 @@
+package backstop
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Under objects: Declared, managedFields tell what git declared; the rest is anybody's.
+func TestOnlyTheDeclaredIsGuarded(t *testing.T) {
+	ns := here.NewNamespace(t, "{gate: declared}")
+	declareShop(t, ns)
+	dead(t)
+	here.Kubectl(t, "alice", "-n", ns, "create", "configmap", "mine").MustAllow(t)
+	here.Kubectl(t, "alice", "-n", ns, "label", "configmap", "mine", "x=y").MustAllow(t)
+	here.Kubectl(t, "alice", "-n", ns, "delete", "configmap", "mine").MustAllow(t)
+	refused(t, here.Kubectl(t, "alice", "-n", ns, "label", "configmap", "settings", "x=y"), "OutOfBand")
+	refused(t, here.Kubectl(t, "alice", "-n", ns, "delete", "configmap", "settings"), "OutOfBand")
+	refused(t, here.Kubectl(t, "alice", "-n", ns, "patch", "configmap", "settings", "--type=json", "-p", `[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]`), "OutOfBand")
+}
+
+// Under fields: Declared, what git's carrier owns is told by what it no longer owns.
+func TestOnlyTheDeclaredFieldsAreGuarded(t *testing.T) {
+	ns := here.NewNamespace(t, "{gate: fields}")
+	declareShop(t, ns)
+	dead(t)
+	for _, user := range []string{"alice", operator} {
+		here.Kubectl(t, user, "-n", ns, "label", "configmap", "settings", "x="+user[:3], "--overwrite").MustAllow(t)
+		refused(t, here.Kubectl(t, user, "-n", ns, "patch", "configmap", "settings", "-p", `{"data":{"color":"red"}}`), "OutOfBand")
+		refused(t, here.Kubectl(t, user, "-n", ns, "patch", "configmap", "settings", "--type=json", "-p", `[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]`), "OutOfBand")
+		refused(t, here.Kubectl(t, user, "-n", ns, "delete", "configmap", "settings"), "OutOfBand")
+	}
+	here.Kubectl(t, syncer, "-n", ns, "patch", "configmap", "settings", "-p", `{"data":{"color":"red"}}`).MustAllow(t)
+}
+
+// A policy that only watches refuses nobody, and what passes unseen is in the audit log.
+func TestWhatPassesUnseenUnderAuditIsInTheAuditLog(t *testing.T) {
+	ns := here.NewNamespace(t, "{gate: audit}")
+	declareShop(t, ns)
+	dead(t)
+	from := mark(t)
+	here.Kubectl(t, "alice", "-n", ns, "label", "configmap", "settings", "x=y").MustAllow(t)
+	here.Kubectl(t, syncer, "-n", ns, "label", "configmap", "settings", "x=z", "--overwrite").MustAllow(t)
+	if diff := cmp.Diff([]string{"patch configmaps/ settings: policy watched (Audit), 200"}, logged(t, from, "alice")); diff != "" {
+		t.Errorf("of alice in the audit log (-want +got):\n%s", diff)
+	}
+}
