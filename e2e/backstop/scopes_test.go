@@ -33,6 +33,20 @@ func TestOnlyTheDeclaredFieldsAreGuarded(t *testing.T) {
 	here.Kubectl(t, syncer, "-n", ns, "patch", "configmap", "settings", "-p", `{"data":{"color":"red"}}`).MustAllow(t)
 }
 
+// An empty map that git wrote declares none of its keys, and the first that somebody sets takes it from git's entry.
+func TestAnEmptyMapIsNoDeclaredField(t *testing.T) {
+	for _, user := range []string{"alice", operator} {
+		t.Run(user, func(t *testing.T) {
+			ns := here.NewNamespace(t, "{gate: fields}")
+			declareShop(t, ns)
+			dead(t)
+			here.Kubectl(t, user, "-n", ns, "label", "configmap", "bare", "x=y").MustAllow(t)
+			here.Kubectl(t, user, "-n", ns, "annotate", "configmap", "bare", "x=y").MustAllow(t)
+			refused(t, here.Kubectl(t, user, "-n", ns, "patch", "configmap", "bare", "-p", `{"metadata":{"labels":{"x":"z"}},"data":{"color":"red"}}`), "OutOfBand")
+		})
+	}
+}
+
 // A policy that only watches refuses nobody, and what passes unseen is in the audit log.
 func TestWhatPassesUnseenUnderAuditIsInTheAuditLog(t *testing.T) {
 	ns := here.NewNamespace(t, "{gate: audit}")

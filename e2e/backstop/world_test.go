@@ -161,6 +161,11 @@ kind: ConfigMap
 metadata: {name: settings, namespace: NS}
 data: {color: blue}
 ---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: bare, namespace: NS, labels: {}, annotations: {}}
+data: {color: blue}
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: NS}

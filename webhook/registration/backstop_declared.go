@@ -11,7 +11,7 @@ import (
 /*
 What git declared, by managedFields. The API server takes a path from the entry of whoever
 owned it when somebody else writes it, so a write that leaves every entry of the sync
-identities as it was touches nothing that git declared. A value that another webhook
+identities as it was touches nothing that git declared. The one exception is [openKey]. A value that another webhook
 changed under the same entry is not seen here, and is the webhook's to see.
 */
 
@@ -41,7 +41,7 @@ func (b *backstop) declared(managers []string) string {
 	return "(size(" + b.syncEntries("was", managers) + ") > 0)"
 }
 
-// kept: the entries of git's carriers are as they were. Whoever brings more of them than
+// kept: the entries of git's carriers hold what they held. Whoever brings more of them than
 // are compared has not kept them; of an old object with so many it can't be told.
 func (b *backstop) kept(managers []string) string {
 	was, now := b.syncEntries("was", managers), b.syncEntries("now", managers)
@@ -49,9 +49,41 @@ func (b *backstop) kept(managers []string) string {
 	for _, field := range []string{"manager", "operation", "apiVersion", "subresource"} {
 		alike = append(alike, "("+text("o", field)+" == "+text("e", field)+")")
 	}
-	alike = append(alike, `"fieldsV1" in o`, `"fieldsV1" in e`, "(o.fieldsV1 == e.fieldsV1)")
-	return b.let("kept"+b.managersIndex(managers), fmt.Sprintf("(size(%[1]s) > %[3]d || (size(%[2]s) <= %[3]d && %[1]s.all(e, %[2]s.exists(o, %[4]s))))",
-		was, now, maxEntries, allOf(alike...)))
+	alike = append(alike, sameOwned("e", "o"))
+	return b.let("kept"+b.managersIndex(managers), fmt.Sprintf("(size(%[1]s) > %[3]d || (size(%[2]s) <= %[3]d && %[1]s.all(e, %[4]s || %[2]s.exists(o, %[5]s))))",
+		was, now, maxEntries, nothingOwned("e"), allOf(alike...)))
+}
+
+// below is [backstop.child] of a value in a loop, which can't be a variable.
+func below(in, key string) string {
+	return fmt.Sprintf(`(%[1]s in %[2]s && type(%[2]s[%[1]s]) == map ? %[2]s[%[1]s] : dyn({}))`, quote(key), in)
+}
+
+// openKey: labels or annotations that git wrote as an empty map. It declares none of their
+// keys, and its entry loses the path when somebody else sets one (policy/walk.go).
+func openKey(metadata, key string) string {
+	return fmt.Sprintf(`(%[2]s in ["f:labels", "f:annotations"] && %[1]s[%[2]s] == {})`, metadata, key)
+}
+
+// nothingOwned: an entry of nothing but open maps, which goes with them.
+func nothingOwned(entry string) string {
+	fields := below(entry, "fieldsV1")
+	metadata := below(fields, "f:metadata")
+	return allOf(`"fieldsV1" in `+entry, "(size("+fields+") == 1)", "(size("+metadata+") > 0)",
+		metadata+".all(k, "+openKey(metadata, "k")+")")
+}
+
+// sameOwned: one entry holds what another held, but for open maps.
+func sameOwned(was, now string) string {
+	whole := allOf(`"fieldsV1" in `+was, `"fieldsV1" in `+now)
+	before, after := below(was, "fieldsV1"), below(now, "fieldsV1")
+	metaBefore, metaAfter := below(before, "f:metadata"), below(after, "f:metadata")
+	return allOf(whole, anyOf("("+was+".fieldsV1 == "+now+".fieldsV1)", allOf(
+		fmt.Sprintf(`%[1]s.all(k, k == "f:metadata" || (k in %[2]s && %[2]s[k] == %[1]s[k]))`, before, after),
+		fmt.Sprintf(`%[2]s.all(k, k in %[1]s)`, before, after),
+		fmt.Sprintf(`%[1]s.all(k, %[3]s || (k in %[2]s && %[2]s[k] == %[1]s[k]))`, metaBefore, metaAfter, openKey(metaBefore, "k")),
+		fmt.Sprintf(`%[2]s.all(k, k in %[1]s)`, metaBefore, metaAfter),
+	)))
 }
 
 func managersOf(policies ...*policy.Policy) []string {

@@ -83,7 +83,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 	}
 	wait, condition, err := r.ensure(ctx, gate, final)
 	if apierrors.IsForbidden(err) || apierrors.IsInvalid(err) { // by a platform's rules for webhooks, or by RBAC
-		return reconcile.Result{}, errors.Join(err, r.report(ctx, all, metav1.Condition{Status: metav1.ConditionFalse, Reason: ReasonRefused,
+		_, behind := r.ensureBackstop(ctx, options, compiled) // it needs no webhook
+		return reconcile.Result{}, errors.Join(err, behind, r.report(ctx, all, metav1.Condition{Status: metav1.ConditionFalse, Reason: ReasonRefused,
 			Message: "the API server does not let the webhooks be registered as they should be: " + err.Error()}))
 	}
 	if err != nil {

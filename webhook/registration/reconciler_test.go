@@ -363,24 +363,3 @@ func TestRestoringBacksOffWhenSomebodyInsists(t *testing.T) {
 		t.Errorf("metric %v", got)
 	}
 }
-
-func TestUnregisterRemovesWhatIsOurs(t *testing.T) {
-	c := admin(t)
-	run(t, newReconciler(c, &heard{}))
-	theirs := configurations()[1]
-	patch := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"gitlatch.dev/owner":"somebody"}}}`))
-	if err := c.Patch(t.Context(), theirs, patch); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := Unregister(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := c.Get(t.Context(), client.ObjectKey{Name: Name}, configurations()[0]); ignoreGone(err) != nil || err == nil {
-		t.Errorf("ours is still there: %v", err)
-	}
-	if err := c.Get(t.Context(), client.ObjectKey{Name: Name}, configurations()[1]); err != nil {
-		t.Errorf("somebody else's is gone: %v", err)
-	}
-}

@@ -121,20 +121,6 @@ func (r *Reconciler) write(ctx context.Context, live, want client.Object) error 
 	return nil
 }
 
-// Unregister removes what is registered, if it is ours, so that nobody asks a webhook
-// that is about to stop, nor denies in its place. What is not there is no error.
-func Unregister(ctx context.Context, c client.Client) error {
-	for _, o := range []client.Object{
-		&admissionv1.ValidatingAdmissionPolicyBinding{}, &admissionv1.ValidatingAdmissionPolicy{},
-		&admissionv1.MutatingWebhookConfiguration{}, &admissionv1.ValidatingWebhookConfiguration{},
-	} {
-		if err := remove(ctx, c, c, o); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // remove deletes the object, if it is ours.
 func remove(ctx context.Context, live client.Reader, c client.Client, o client.Object) error {
 	err := live.Get(ctx, client.ObjectKey{Name: Name}, o)
