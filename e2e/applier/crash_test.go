@@ -26,7 +26,7 @@ import (
 // Scenario 25: kill -9 at any step. The next run ends at the commit, nothing is deleted
 // by mistake, and nothing stays that nobody remembers.
 
-// crash is a world on a control plane of its own, where the applier may die. It holds
+// crash is a project on a control plane of its own, where the applier may die. It holds
 // what git declares: level by name of a ConfigMap.
 type crash struct {
 	*project
@@ -67,11 +67,17 @@ func crashing(t *testing.T) (*cluster.Cluster, *gitlatch.Gitlatch) {
 	return own, installed
 }
 
+// ask makes a control plane and its Gitlatch those that the helpers ask.
+func ask(p *cluster.Cluster, g *gitlatch.Gitlatch) {
+	plane, gate = p, g
+	here.Plane, here.Gate = p, g
+}
+
 func TestKilledAtAnyMomentTheNextRunConverges(t *testing.T) {
 	own, installed := crashing(t)
 	shared, sharedGate := plane, gate
-	plane, gate = own, installed // no test of this package runs beside: this one is not parallel
-	defer func() { plane, gate = shared, sharedGate }()
+	ask(own, installed) // no test of this package runs beside: this one is not parallel
+	defer ask(shared, sharedGate)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("the seed is %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -45,6 +45,7 @@ func TestTheAuthorityExpiredWhileEverybodyWasAway(t *testing.T) {
 // webhook's bundle.
 func awayForLong(t *testing.T, w *world.World) {
 	t.Helper()
+	time.Sleep(2 * time.Second) // the API server looks for changed admission policies once a second
 	for i := range w.Gate.Replicas() {
 		w.Gate.Terminate(i)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // everything is every object of every kind that the API server serves, by resource, namespace and name. Events are no
-// part of a cluster's state, and leases of the control plane come and go with its servers.
+// part of a cluster's state, and leases of the control plane and of nodes come and go with them.
 func everything(ctx context.Context) (map[string]bool, error) {
 	config := here.Plane.Config("admin")
 	served, err := discovery.NewDiscoveryClientForConfig(config)
@@ -44,7 +44,7 @@ func everything(ctx context.Context) (map[string]bool, error) {
 			}
 			for i := range found.Items {
 				o := &found.Items[i]
-				if r.Name == "leases" && o.Namespace == "kube-system" {
+				if r.Name == "leases" && (o.Namespace == "kube-system" || o.Namespace == "kube-node-lease") {
 					continue
 				}
 				all[fmt.Sprintf("%s.%s %s/%s", r.Name, gv.Group, o.Namespace, o.Name)] = true
