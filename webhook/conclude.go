@@ -62,7 +62,7 @@ func (h *Handler) remember(c *call) {
 		return
 	}
 	r := remembered{
-		user: c.req.User, at: c.start, decision: c.decision, record: c.record,
+		user: c.req.User, at: c.now, decision: c.decision, record: c.record,
 		breakGlass: c.facts.BreakGlass, pod: c.facts.Pod,
 	}
 	if scale {

@@ -61,7 +61,7 @@ func (h *Handler) judge(ctx context.Context, c *call) policy.Decision {
 	ctx, cancel := context.WithDeadline(ctx, c.start.Add(factsBy))
 	defer cancel()
 	c.facts = policy.Facts{
-		Now:     c.start,
+		Now:     c.now,
 		Install: h.Install,
 		Windows: h.Grants.Windows(c.req),
 		Guarded: h.Grants.Guarded(c.req),

@@ -47,7 +47,7 @@ type Handler struct {
 	Budget  *Budget
 	Metrics *Metrics
 	Log     logr.Logger
-	// Now is the clock; nil: the system's.
+	// Now is the clock that is judged by; nil: the system's, which deadlines always go by.
 	Now func() time.Time
 
 	buffers buffers
@@ -55,7 +55,8 @@ type Handler struct {
 
 // call is one request on its way through the steps.
 type call struct {
-	start time.Time
+	start time.Time // by the real clock, as deadlines are
+	now   time.Time // that is judged by
 	w     http.ResponseWriter
 	r     *http.Request
 
@@ -99,7 +100,7 @@ func (h *Handler) steps() []func(context.Context, *call) error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Metrics.inFlight.Inc()
 	defer h.Metrics.inFlight.Dec()
-	c := &call{start: h.now(), w: w, r: r, body: &body{}}
+	c := &call{start: time.Now(), now: h.now(), w: w, r: r, body: &body{}}
 	defer c.release()
 	// A client that goes away takes nothing with it: its denial is recorded.
 	ctx := log.IntoContext(context.WithoutCancel(r.Context()), h.Log)
@@ -170,7 +171,7 @@ func (h *Handler) readPolicies(ctx context.Context, c *call) (err error) {
 // recall looks up what the mutating call of the same request found out here.
 func (h *Handler) recall(_ context.Context, c *call) error {
 	if h.Final {
-		c.before = h.Memory.get(keyOf(c.req, c.recorded), &c.req.User, c.start)
+		c.before = h.Memory.get(keyOf(c.req, c.recorded), &c.req.User, c.now)
 	}
 	return nil
 }
@@ -219,7 +220,7 @@ func (h *Handler) finish(ctx context.Context, c *call) {
 		c.decision, c.record = d, ""
 		response = &admissionv1.AdmissionResponse{UID: c.req.UID, Result: denialStatus(c.req, &d, "")}
 	}
-	took := h.now().Sub(c.start)
+	took := time.Since(c.start)
 	h.Metrics.decided(c.req, &c.decision, took)
 	h.logDecision(c, took)
 	c.drain()
@@ -234,7 +235,7 @@ func (h *Handler) finish(ctx context.Context, c *call) {
 func (h *Handler) conclude(ctx context.Context, c *call) (_ *admissionv1.AdmissionResponse, err error) {
 	defer func() { err = recovered(ctx, recover(), err) }()
 	h.record(ctx, c)
-	c.patch = reviewPatch(c.req, &c.decision, c.start)
+	c.patch = reviewPatch(c.req, &c.decision, c.now)
 	if !c.req.DryRun {
 		h.act(ctx, c)
 	}
