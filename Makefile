@@ -25,8 +25,8 @@ RACETIME ?= 30m
 SLOW = ^TestLongReviews$$|^TestManyLongReviewsAtOnce$$
 RACE ?= ./...
 
-# Of these CI runs it: what has goroutines and needs no applier, and replicas of a webhook that is raced itself.
-RACED = ./policy/... ./webhook/... ./reporter/... ./cmd/... ./e2e/replicas
+# Of these CI runs it: what has goroutines and needs neither an applier nor raced processes.
+RACED = ./policy/... ./webhook/... ./reporter/... ./cmd/...
 
 # The oldest Kubernetes minor that is supported; its module is test/controlplane/v$(OLDEST). The gate's scenarios run on it.
 OLDEST = 1.35
