@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"iter"
 	"maps"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -130,8 +131,12 @@ func certificateOf(t *testing.T, u policy.User, name string, groups ...string) a
 		t.Fatal(err)
 	}
 	request := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))
+	signer := "kubernetes.io/kube-apiserver-client"
+	if strings.HasPrefix(name, "system:node:") {
+		signer += "-kubelet" // k8s.io/kubernetes/pkg/kubelet/certificate/bootstrap, requestNodeCertificate
+	}
 	a := created(writes(u, "certificates.k8s.io", "certificatesigningrequests", "", "",
-		spec(map[string]any{"signerName": "kubernetes.io/kube-apiserver-client", "request": request})))
+		spec(map[string]any{"signerName": signer, "request": request})))
 	a.name = u.Name + " asks for a certificate of " + name
 	return a
 }

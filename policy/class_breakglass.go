@@ -198,8 +198,20 @@ func (q *question) closing() []Window {
 func (q *question) deadMarks() (verdict, bool) {
 	r := q.req
 	until, err := time.Parse(time.RFC3339, annotation(r.Old, v1alpha1.AnnotationBreakGlassUntil))
-	if err != nil || until.After(q.facts.Now) || !r.breakGlassRemoved() {
+	if err != nil || until.After(q.facts.Now) || !r.OnlyUnmarks() {
 		return verdict{}, false
+	}
+	return verdict{
+		action: Flag, class: v1alpha1.ClassBreakGlass, reason: v1alpha1.ReasonBreakGlass,
+		outcome: v1alpha1.OutcomeFlagged, detail: "is freed of the marks of a window that is over",
+	}, true
+}
+
+// OnlyUnmarks says that the request takes the break-glass annotation away, and changes
+// nothing but the marks of a window beside it.
+func (r *Request) OnlyUnmarks() bool {
+	if !r.breakGlassRemoved() {
+		return false
 	}
 	skip := bookkeeping()
 	for _, k := range []string{
@@ -208,13 +220,7 @@ func (q *question) deadMarks() (verdict, bool) {
 	} {
 		skip = skip.plus("metadata", "annotations", k)
 	}
-	if !sameBut(r.Old, r.Object, skip) {
-		return verdict{}, false
-	}
-	return verdict{
-		action: Flag, class: v1alpha1.ClassBreakGlass, reason: v1alpha1.ReasonBreakGlass,
-		outcome: v1alpha1.OutcomeFlagged, detail: "is freed of the marks of a window that is over",
-	}, true
+	return sameBut(r.Old, r.Object, skip)
 }
 
 func shortDuration(d time.Duration) string {

@@ -143,12 +143,13 @@ func (q *question) guards(namespace, name string) string {
 	if q.facts.Install.account(namespace, name, true) {
 		return "a component of Gitlatch"
 	}
-	why := q.policy.protected[v1alpha1.Account{Namespace: namespace, Name: name}]
-	if why == isTrusted && q.entrusted() {
+	why, group := q.policy.protected[v1alpha1.Account{Namespace: namespace, Name: name}], accountsGroup+":"+namespace
+	switch {
+	case why == isTrusted && q.policy.syncName("", group), // its token carries the group, and so is the sync's
+		why == "" && q.guardedName("", group):
+		return "one of " + group + ", whom the policy lets through"
+	case why == isTrusted && q.entrusted():
 		return ""
-	}
-	if why == "" && q.guardedName("", accountsGroup+":"+namespace) {
-		return "one of " + accountsGroup + ":" + namespace + ", whom the policy lets through"
 	}
 	return why
 }

@@ -111,7 +111,7 @@ func isNode(u *User) bool {
 func isBootstrap(u *User, r *Request) bool {
 	return r.Resource.Group == certificatesGroup && r.Resource.Resource == csrResource &&
 		r.Subresource == "" && r.Operation == Create &&
-		text(child(r.Object, "spec"), "signerName") == "kubernetes.io/kube-apiserver-client-kubelet" &&
+		text(child(r.Object, "spec"), "signerName") == kubeletSigner &&
 		strings.HasPrefix(u.Name, bootstrapPrefix) && u.inGroup("system:bootstrappers")
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -95,6 +96,11 @@ func accountOf(spec map[string]any) string {
 	return "default"
 }
 
+// KubeletReads lists how the paths of the kubelet's API begin that read and do nothing else.
+func KubeletReads() []string {
+	return []string{"metrics", "healthz", "stats", "logs", "containerLogs", "pods", "runningpods", "configz", "spec", "flagz", "statusz"}
+}
+
 // nodeProxy: the kubelet's API runs commands in any pod of the node, so that a
 // path is let through only where it is known to read.
 func (q *question) nodeProxy() string {
@@ -102,8 +108,7 @@ func (q *question) nodeProxy() string {
 		return ""
 	}
 	first, _, _ := strings.Cut(strings.TrimPrefix(path.Clean("/"+text(q.req.Object, "path")), "/"), "/")
-	switch first {
-	case "", "metrics", "healthz", "stats", "logs", "containerLogs", "pods", "runningpods", "configz", "spec", "flagz", "statusz":
+	if first == "" || slices.Contains(KubeletReads(), first) {
 		return ""
 	}
 	return "runs commands in any pod of the node, those of guarded accounts too"

@@ -107,7 +107,8 @@ func (p *Policy) index() {
 		p.protected[v1alpha1.Account{Namespace: systemNamespace, Name: name}] = "a control-plane controller"
 	}
 	for i := range p.Spec.Trusted {
-		if a := p.Spec.Trusted[i].ServiceAccount; a != nil {
+		a := p.Spec.Trusted[i].ServiceAccount
+		if a != nil && p.protected[*a] == "" { // one of the control plane stays that
 			p.protected[*a] = isTrusted
 		}
 	}

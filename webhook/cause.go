@@ -25,7 +25,7 @@ var (
 	errStarting = errors.New("the policies have not been read yet")
 	errPanic    = errors.New("an error inside the gate")
 	errDeadline = errors.New("it took longer than two seconds")
-	errWindows  = errors.New("whether its break-glass marks are those of an open window could not be read")
+	errWindows  = errors.New("whether its break-glass window is open could not be read")
 )
 
 // causeOf names an error for the metric.

@@ -22,8 +22,7 @@ import (
 func (g *Grants) Close(ctx context.Context, ws []policy.Window, reason v1alpha1.WindowEndReason) error {
 	var errs []error
 	for _, w := range ws {
-		end := &v1alpha1.WindowEnd{At: metav1.NewMicroTime(g.Clock.Now()), Reason: reason}
-		g.index.endWindow(w.Record, end)
+		end := g.index.endWindow(w.Record, &v1alpha1.WindowEnd{At: metav1.NewMicroTime(g.Clock.Now()), Reason: reason})
 		errs = append(errs, g.end(ctx, w.Record, end))
 	}
 	return errors.Join(errs...)

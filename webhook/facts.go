@@ -50,13 +50,8 @@ type grants interface {
 	CheckStamps(req *policy.Request, d *policy.Decision) error
 }
 
-// rounds is how often the judge is asked about one request: once, again with
-// what it missed, once more where that showed another gap, and once more where
-// an open window is what admits it.
-const rounds = 4
-
 // judge asks the judge until it misses nothing more, or until what it misses
-// can't be had.
+// can't be had: each fact is looked up once, whatever gap showed it.
 func (h *Handler) judge(ctx context.Context, c *call) policy.Decision {
 	ctx, cancel := context.WithDeadline(ctx, c.start.Add(factsBy))
 	defer cancel()
@@ -70,10 +65,10 @@ func (h *Handler) judge(ctx context.Context, c *call) policy.Decision {
 		c.facts.BreakGlass, c.facts.Pod = c.before.breakGlass, c.before.pod
 	}
 	var asked policy.Need
-	for i := 1; ; i++ {
+	for {
 		d := policy.Decide(c.req, c.policies, &c.facts)
 		missing := (d.Missing | unsure(&d, &c.facts)) &^ asked
-		if missing == 0 || i == rounds {
+		if missing == 0 {
 			return d
 		}
 		asked |= missing
@@ -83,8 +78,7 @@ func (h *Handler) judge(ctx context.Context, c *call) policy.Decision {
 
 // unsure is the need to read a window live that is about to admit a request: it may
 // have been ended on another replica a moment ago, which the watch has not told of
-// yet. Where it can't be read, what is known stands, since the record that has to be
-// written before the answer goes the same way.
+// yet. Where it can't be read, see [unread].
 func unsure(d *policy.Decision, f *policy.Facts) policy.Need {
 	if d.Within == nil || f.WindowsLive {
 		return 0
@@ -92,11 +86,14 @@ func unsure(d *policy.Decision, f *policy.Facts) policy.Need {
 	return policy.NeedWindows
 }
 
-// accusation is an error where somebody would be called a forger because the windows
-// could not be read: the marks may be those that another replica gave the object in
-// the mutating call. It is no more than undecided.
-func accusation(d *policy.Decision) error {
-	if d.Reason == v1alpha1.ReasonForged && d.Missing&policy.NeedWindows != 0 {
+// unread is an error where the answer hangs on windows that could not be read: nobody
+// is admitted by one that may have ended, and nobody called a forger for marks that
+// another replica may have given the object in the mutating call. Either is no more
+// than undecided, and to be tried again: the record that has to be written before a
+// write is admitted goes the way that the windows could not come.
+func unread(d *policy.Decision, f *policy.Facts) error {
+	accused := d.Reason == v1alpha1.ReasonForged && d.Missing&policy.NeedWindows != 0
+	if accused || unsure(d, f) != 0 {
 		return errWindows
 	}
 	return nil

@@ -185,7 +185,7 @@ func (h *Handler) decide(ctx context.Context, c *call) error {
 		return nil
 	}
 	c.decision = h.judge(ctx, c)
-	if err := accusation(&c.decision); err != nil {
+	if err := unread(&c.decision, &c.facts); err != nil {
 		return err
 	}
 	h.checkStamps(c)

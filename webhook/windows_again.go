@@ -10,18 +10,20 @@ import (
 
 // closeGrace is how long the write that ended a window may come again. The API server
 // admits a write anew whenever it conflicts, on any replica, and the first try has
-// ended the window: whoever ends their emergency would be told that they may not.
-const closeGrace = 5 * time.Second
+// ended the window: whoever ends their emergency would be told that they may not. By
+// then the window is finished, and no replica finds it any more.
+const closeGrace = settlePeriod
 
 // closesAgain says that the request ended this window on its first try: it takes away
-// the annotation that the object still carries. Nothing else is admitted by it, and
-// once such a write is stored there is no annotation left to take.
+// the annotation that the object still carries, and nothing but the marks beside it.
+// Nothing else is admitted by it, and once such a write is stored there is no annotation
+// left to take. Whoever changed something else by the same write, and met a conflict,
+// opens a window anew.
 func closesAgain(req *policy.Request, w *policy.Window, end *v1alpha1.WindowEnd, now time.Time) bool {
 	return end != nil && end.Reason == v1alpha1.WindowRemoved && now.Sub(end.At.Time) < closeGrace &&
 		w.User == req.User.Name && openAt(w, now) &&
-		req.Operation == policy.Update && req.Subresource == "" && bearer(w) == requestTarget(req) &&
-		annotation(req.Old, v1alpha1.AnnotationBreakGlassRecord) == w.Record &&
-		annotation(req.Object, v1alpha1.AnnotationBreakGlass) == ""
+		req.Subresource == "" && bearer(w) == requestTarget(req) &&
+		annotation(req.Old, v1alpha1.AnnotationBreakGlassRecord) == w.Record && req.OnlyUnmarks()
 }
 
 // closedBy lists the windows that the request has ended on its first try, as far as

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,19 +24,52 @@ func TestAWindowIsReadLiveBeforeItAdmits(t *testing.T) {
 	})
 	for name, test := range map[string]struct {
 		live func() ([]policy.Window, error)
-		want bool
+		want string // of a denial
 	}{
-		"it is open":      {func() ([]policy.Window, error) { return []policy.Window{window}, nil }, true},
-		"it was ended":    {func() ([]policy.Window, error) { return nil, nil }, false},
-		"it is not known": {func() ([]policy.Window, error) { return nil, errors.New("listing: the API server is away") }, true},
+		"it is open":      {func() ([]policy.Window, error) { return []policy.Window{window}, nil }, ""},
+		"it was ended":    {func() ([]policy.Window, error) { return nil, nil }, "OutOfBand: "},
+		"it is not known": {func() ([]policy.Window, error) { return nil, errors.New("listing: the API server is away") }, "Undecided: "},
 	} {
-		t.Run(name, func(t *testing.T) {
-			gate := newGate(t, false, policyIn(t, v1alpha1.ModeEnforce))
-			gate.grants.windows, gate.grants.live, gate.grants.authorized = []policy.Window{window}, test.live, policy.Authorized
-			if got := gate.post(by); got.Allowed != test.want {
-				t.Errorf("answer %+v, want allowed %t", got, test.want)
-			}
-		})
+		for _, final := range []bool{false, true} {
+			t.Run(name+" in the "+phaseOf(final)+" call", func(t *testing.T) {
+				gate := newGate(t, final, policyIn(t, v1alpha1.ModeEnforce))
+				gate.grants.windows, gate.grants.live, gate.grants.authorized = []policy.Window{window}, test.live, policy.Authorized
+				got := gate.post(by)
+				if got.Allowed != (test.want == "") {
+					t.Fatalf("answer %+v, want a denial %q", got, test.want)
+				}
+				if !got.Allowed && !strings.HasPrefix(got.Result.Message, test.want) {
+					t.Errorf("denied with %q, want %q", got.Result.Message, test.want)
+				}
+				if test.want == "Undecided: " && !strings.Contains(got.Result.Message, "try again in a moment") {
+					t.Errorf("%q does not say to try again", got.Result.Message)
+				}
+			})
+		}
+	}
+}
+
+// That a window is what admits a write shows only once all else is known: the labels of
+// the namespace, the object behind the scale, and whether oncall may.
+func TestAWindowIsReadLiveHoweverMuchElseWasMissing(t *testing.T) {
+	window := objectWindow(func(w *policy.Window) { w.Until = time.Now().Add(time.Hour) })
+	gate := newGate(t, false, policyIn(t, v1alpha1.ModeEnforce, func(s *v1alpha1.ChangePolicySpec) {
+		s.Match.NamespaceSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: "sandbox", Operator: metav1.LabelSelectorOpDoesNotExist},
+		}}
+	}))
+	gate.lookups.parent = map[string]any{"metadata": map[string]any{"name": "web", "namespace": "prod"}}
+	gate.grants.windows, gate.grants.authorized = []policy.Window{window}, policy.Authorized
+	read := 0
+	gate.grants.live = func() ([]policy.Window, error) { read++; return []policy.Window{window}, nil }
+	got := gate.post(deployment(func(r *admissionv1.AdmissionRequest) {
+		r.UserInfo.Username, r.UserInfo.Groups, r.SubResource = "oncall", []string{"oncall"}, "scale"
+		r.Kind = metav1.GroupVersionKind{Group: "autoscaling", Version: "v1", Kind: "Scale"}
+		r.Object.Raw = []byte(`{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{"name":"web","namespace":"prod"},"spec":{"replicas":4}}`)
+		r.OldObject.Raw = []byte(`{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{"name":"web","namespace":"prod"},"spec":{"replicas":2}}`)
+	}))
+	if !got.Allowed || read != 1 {
+		t.Errorf("the windows were read %d times, answer %+v", read, got)
 	}
 }
 
@@ -73,7 +107,15 @@ func TestTheWriteThatEndsAWindowMayComeAgain(t *testing.T) {
 		"a write once the annotation is away":      {ending(func(r *policy.Request) { r.Old = marked() }), removed, false},
 		"a write on an object of another record":   {ending(func(r *policy.Request) { r.Old = marked(v1alpha1.AnnotationBreakGlassRecord, "cr-2") }), removed, false},
 		"a deletion of the object that carries it": {ending(func(r *policy.Request) { r.Operation, r.Object = policy.Delete, nil }), removed, false},
-		"a scale": {ending(func(r *policy.Request) { r.Subresource = "scale" }), removed, false},
+		"a write once the annotation is away, and the record's mark is not": {ending(func(r *policy.Request) {
+			r.Old = marked(v1alpha1.AnnotationBreakGlassRecord, "cr-open")
+		}), removed, false},
+		"a write that changes another annotation": {ending(func(r *policy.Request) {
+			r.Object = marked(v1alpha1.AnnotationBreakGlassRecord, "cr-open", "owner", "alice")
+		}), removed, false},
+		"a write that changes the object":        {ending(func(r *policy.Request) { r.Object["spec"] = map[string]any{"replicas": int64(9)} }), removed, false},
+		"a write that takes the marks away, too": {ending(func(r *policy.Request) { r.Object = marked() }), removed, true},
+		"a scale":                                {ending(func(r *policy.Request) { r.Subresource = "scale" }), removed, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var want []policy.Window
@@ -98,5 +140,28 @@ func TestTheWriteThatEndsAWindowMayComeAgain(t *testing.T) {
 				t.Errorf("read live, it is usable: %t", got)
 			}
 		})
+	}
+}
+
+// Each try ends the window. It stays ended as of the first one, here and on record, and
+// the write may not come again once what it ended is finished.
+func TestATryDoesNotPutOffTheEnd(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(noon)
+	g := &Grants{Clock: clock}
+	g.sawWindow(openingRecord())
+	first := &v1alpha1.WindowEnd{At: metav1.NewMicroTime(noon), Reason: v1alpha1.WindowRemoved}
+	for _, at := range []time.Duration{0, time.Second, 1900 * time.Millisecond} {
+		clock.SetTime(noon.Add(at))
+		again := &v1alpha1.WindowEnd{At: metav1.NewMicroTime(clock.Now()), Reason: v1alpha1.WindowRemoved}
+		if diff := cmp.Diff(first, g.index.endWindow("cr-open", again)); diff != "" {
+			t.Errorf("ended after %s (-want +got):\n%s", at, diff)
+		}
+		if diff := cmp.Diff([]policy.Window{objectWindow()}, g.Windows(ending())); diff != "" {
+			t.Errorf("windows after %s (-want +got):\n%s", at, diff)
+		}
+	}
+	clock.SetTime(noon.Add(settlePeriod))
+	if got := g.Windows(ending()); got != nil {
+		t.Errorf("once it is finished: %+v", got)
 	}
 }

@@ -53,15 +53,17 @@ func (x *windowIndex) putWindow(rec *v1alpha1.ChangeRecord) (isNew bool) {
 }
 
 // endWindow ends a window here at once, before the watch tells, and also one of
-// which it has not told yet.
-func (x *windowIndex) endWindow(name string, end *v1alpha1.WindowEnd) {
+// which it has not told yet. It returns the end that stands, which is the first: by a
+// later one the write that ended it could come again for ever.
+func (x *windowIndex) endWindow(name string, end *v1alpha1.WindowEnd) *v1alpha1.WindowEnd {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if known := x.windows[name]; known != nil {
-		known.end = end
-		return
+		known.end = cmp.Or(known.end, end)
+		return known.end
 	}
 	x.addWindow(policy.Window{Record: name}, end)
+	return end
 }
 
 // forgetWindow drops a window whose record has left the watch.

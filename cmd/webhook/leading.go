@@ -35,9 +35,11 @@ func (p *parts) lead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := p.leading(m); err != nil {
+		resign, err := p.leading(m)
+		if err != nil {
 			return err
 		}
+		defer resign()
 		return m.Start(ctx)
 	}, func(err error) { p.log.Error(err, "not leading any longer, standing for it again") })
 }

@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
 // TestALostLeaseEndsATermAndNothingElse: a replica that could not renew its lease, since
@@ -31,6 +34,28 @@ func TestALostLeaseEndsATermAndNothingElse(t *testing.T) {
 	}
 	if served != 3 {
 		t.Errorf("%d terms were served, not 3", served)
+	}
+}
+
+// TestATermIsResignedWhenItEnds: what it told of the cluster is taken back.
+func TestATermIsResignedWhenItEnds(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	scheme, err := newScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	p := &parts{options: &Options{}, scheme: scheme, config: &rest.Config{Host: "https://localhost:1"}, log: logr.Discard()}
+	p.leading = func(manager.Manager) (func(), error) {
+		told = append(told, "leads")
+		stop()
+		return func() { told = append(told, "resigned") }, nil
+	}
+	if err := p.lead(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"leads", "resigned"}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
 

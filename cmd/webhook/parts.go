@@ -49,8 +49,8 @@ type parts struct {
 	scheme   *runtime.Scheme
 	manager  manager.Manager
 	lease    resourcelock.Interface
-	leading  func(leader manager.Manager) error // gives the manager of one term its work
-	direct   client.Client                      // reads nothing from a cache
+	leading  leading
+	direct   client.Client // reads nothing from a cache
 	metadata metadata.Interface
 
 	source   certificates.Source
@@ -60,6 +60,10 @@ type parts struct {
 	follower *record.Follower
 	server   *http.Server
 }
+
+// leading gives the manager of one term its work. resign takes back what the term
+// would leave behind.
+type leading func(leader manager.Manager) (resign func(), err error)
 
 // assemble puts the parts together, the ones that others need first.
 func assemble(ctx context.Context, o *Options, listener net.Listener, l logr.Logger) (*parts, error) {
@@ -232,21 +236,22 @@ func (p *parts) makeRegistration(context.Context) error {
 	options := p.options.Gate.Registration(p.options.Namespace)
 	options.InjectCAFrom = p.options.InjectCAFrom
 	m := registration.NewMetrics(metrics.Registry)
-	p.leading = func(leader manager.Manager) error {
+	p.leading = func(leader manager.Manager) (func(), error) {
+		mine, resign := m.Term()
 		r := &registration.Reconciler{
 			Client: leader.GetClient(), Live: p.direct, Options: options,
 			Bundle: p.source.Bundle, Changed: p.source.Changed(), Ready: p.ready,
 			Tamperer: &tampers{recorder: p.writer, log: p.log.WithName("registration")},
-			Metrics:  m,
+			Metrics:  mine,
 		}
 		if err := r.SetupWithManager(leader); err != nil {
-			return fmt.Errorf("setting up the registration: %w", err)
+			return nil, fmt.Errorf("setting up the registration: %w", err)
 		}
 		closing := &webhook.Closing{Grants: p.grants, Metadata: p.metadata, Clock: clock.RealClock{}}
 		if err := leader.Add(closing); err != nil {
-			return fmt.Errorf("adding the loop that ends windows: %w", err)
+			return nil, fmt.Errorf("adding the loop that ends windows: %w", err)
 		}
-		return nil
+		return resign, nil
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gitlatch/gitlatch/test/world"
 )
 
 // Under objects: Declared, managedFields tell what git declared; the rest is anybody's.
@@ -18,6 +20,33 @@ func TestOnlyTheDeclaredIsGuarded(t *testing.T) {
 	refused(t, here.Kubectl(t, "alice", "-n", ns, "delete", "configmap", "settings"), "OutOfBand")
 	refused(t, here.Kubectl(t, "alice", "-n", ns, "patch", "configmap", "settings", "--type=json", "-p", `[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]`), "OutOfBand")
 }
+
+// A policy that says nothing of namespaces keeps them by the label that it selects them by: taking it off would take all
+// that they hold out of it.
+func TestANamespaceIsNotRelabelledOutOfAPolicyThatDoesNotMatchIt(t *testing.T) {
+	world.Must(t, here.Gate.Policy(t.Context(), chosen))
+	ns := here.NewNamespace(t, "{gate: chosen}")
+	settled()
+	dead(t)
+	refused(t, here.Kubectl(t, "alice", "label", "namespace", ns, "gate=none", "--overwrite"), "OutOfBand")
+	refused(t, here.Kubectl(t, operator, "label", "namespace", ns, "gate-"), "OutOfBand")
+	here.Kubectl(t, "alice", "label", "namespace", ns, "x=y").MustAllow(t)
+	here.Kubectl(t, syncer, "label", "namespace", ns, "gate=none", "--overwrite").MustAllow(t)
+}
+
+// chosen governs workloads in the namespaces that it selects, and no namespace itself.
+const chosen = `apiVersion: gitlatch.dev/v1alpha1
+kind: ChangePolicy
+metadata: {name: chosen}
+spec:
+  mode: Enforce
+  match:
+    namespaceSelector: {matchLabels: {gate: chosen}}
+    resources: [{apiGroups: [apps], resources: ["*"]}]
+  sync:
+  - serviceAccount: {namespace: gitops, name: sync}
+    fieldManagers: [sync]
+`
 
 // Under fields: Declared, what git's carrier owns is told by what it no longer owns.
 func TestOnlyTheDeclaredFieldsAreGuarded(t *testing.T) {

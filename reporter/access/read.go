@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -27,38 +28,46 @@ const pageSize = 500
 // namespaces the answer takes every namespace for governed. The reader must read past any
 // cache.
 func Read(ctx context.Context, reader client.Reader, served Served, install policy.Installation) (*Objects, error) {
-	o, err := ReadRights(ctx, reader, served, install)
+	o, err := ReadRights(ctx, reader, served, install, func(_ string, err error) error { return err })
 	if err != nil {
 		return nil, err
 	}
-	err = pages(ctx, reader, &v1alpha1.ChangePolicyList{}, func(l *v1alpha1.ChangePolicyList) { o.Policies = append(o.Policies, l.Items...) })
+	err = Pages(ctx, reader, &v1alpha1.ChangePolicyList{}, func(l *v1alpha1.ChangePolicyList) { o.Policies = append(o.Policies, l.Items...) })
 	if err != nil {
 		return nil, fmt.Errorf("reading who may do what: %w", err)
 	}
 	return o, nil
 }
 
-// ReadRights is [Read] without the policies, for a cluster that has none yet.
-func ReadRights(ctx context.Context, reader client.Reader, served Served, install policy.Installation) (*Objects, error) {
+// ReadRights is [Read] without the policies, for a cluster that has none yet. What can't
+// be read is told to missing, which has it go on without that kind by returning no error.
+func ReadRights(ctx context.Context, reader client.Reader, served Served, install policy.Installation, missing func(what string, err error) error) (*Objects, error) {
 	o := &Objects{Install: install}
-	for _, step := range []func() error{
-		func() error {
-			return pages(ctx, reader, &rbacv1.ClusterRoleList{}, func(l *rbacv1.ClusterRoleList) { o.ClusterRoles = append(o.ClusterRoles, l.Items...) })
-		},
-		func() error {
-			return pages(ctx, reader, &rbacv1.RoleList{}, func(l *rbacv1.RoleList) { o.Roles = append(o.Roles, l.Items...) })
-		},
-		func() error {
-			return pages(ctx, reader, &rbacv1.ClusterRoleBindingList{}, func(l *rbacv1.ClusterRoleBindingList) {
+	for _, step := range []struct {
+		what string
+		read func() error
+	}{
+		{"clusterroles", func() error {
+			return Pages(ctx, reader, &rbacv1.ClusterRoleList{}, func(l *rbacv1.ClusterRoleList) { o.ClusterRoles = append(o.ClusterRoles, l.Items...) })
+		}},
+		{"roles", func() error {
+			return Pages(ctx, reader, &rbacv1.RoleList{}, func(l *rbacv1.RoleList) { o.Roles = append(o.Roles, l.Items...) })
+		}},
+		{"clusterrolebindings", func() error {
+			return Pages(ctx, reader, &rbacv1.ClusterRoleBindingList{}, func(l *rbacv1.ClusterRoleBindingList) {
 				o.ClusterRoleBindings = append(o.ClusterRoleBindings, l.Items...)
 			})
-		},
-		func() error {
-			return pages(ctx, reader, &rbacv1.RoleBindingList{}, func(l *rbacv1.RoleBindingList) { o.RoleBindings = append(o.RoleBindings, l.Items...) })
-		},
-		func() (err error) { o.Kinds, err = Kinds(served); return err },
+		}},
+		{"rolebindings", func() error {
+			return Pages(ctx, reader, &rbacv1.RoleBindingList{}, func(l *rbacv1.RoleBindingList) { o.RoleBindings = append(o.RoleBindings, l.Items...) })
+		}},
+		{"kinds", func() (err error) { o.Kinds, err = Kinds(served); return err }},
 	} {
-		if err := step(); err != nil {
+		err := step.read()
+		if err != nil {
+			err = missing(step.what, err)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading who may do what: %w", err)
 		}
 	}
@@ -74,7 +83,7 @@ func Namespaces(ctx context.Context, reader client.Reader) ([]Namespace, error) 
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "NamespaceList"})
 	out := []Namespace{}
-	err := pages(ctx, reader, list, func(l *metav1.PartialObjectMetadataList) {
+	err := Pages(ctx, reader, list, func(l *metav1.PartialObjectMetadataList) {
 		for i := range l.Items {
 			out = append(out, Namespace{Name: l.Items[i].Name, Labels: l.Items[i].Labels})
 		}
@@ -82,16 +91,16 @@ func Namespaces(ctx context.Context, reader client.Reader) ([]Namespace, error) 
 	return out, err
 }
 
-// pages reads a list page by page, each into a list of its own, since what one holds is
-// kept.
-func pages[L client.ObjectList](ctx context.Context, reader client.Reader, empty L, each func(L)) error {
+// Pages reads a list page by page, each into a list of its own, so that what one holds
+// may be kept.
+func Pages[L client.ObjectList](ctx context.Context, reader client.Reader, empty L, each func(L), options ...client.ListOption) error {
 	next := ""
 	for {
 		list, ok := empty.DeepCopyObject().(L)
 		if !ok {
 			return fmt.Errorf("copying a %T", empty)
 		}
-		if err := reader.List(ctx, list, client.Limit(pageSize), client.Continue(next)); err != nil {
+		if err := reader.List(ctx, list, append(slices.Clone(options), client.Limit(pageSize), client.Continue(next))...); err != nil {
 			return err
 		}
 		each(list)

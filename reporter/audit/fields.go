@@ -90,6 +90,9 @@ type NotExamined struct {
 	Why  string `json:"why"`
 }
 
+// NeverListed is why a kind is not examined that nobody can list, whatever their rights.
+const NeverListed = "it can't be listed"
+
 // Undecided is a field manager that can't be told from a controller's, or one whose
 // write can't be told to be after the policy.
 type Undecided struct {

@@ -63,7 +63,7 @@ func (s *survey) addKind(group schema.GroupVersion, r *metav1.APIResource) {
 	case slices.Contains(r.Verbs, "list"):
 		s.kinds = append(s.kinds, k)
 	case slices.Contains(r.Verbs, "get"): // what has neither stores nothing, as reviews don't
-		s.notExamined(k.GroupResource().String(), "it can't be listed")
+		s.notExamined(k.GroupResource().String(), NeverListed)
 	}
 }
 

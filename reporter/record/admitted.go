@@ -55,7 +55,10 @@ func (w *Writer) attempt(e *Entry) (t *attempt, content string, first bool) {
 			return t, content, false
 		}
 	}
-	t = &attempt{payload: e.Payload, window: e.Spec.BreakGlass.DeepCopy(), first: now, last: now, ready: make(chan struct{})}
+	t = &attempt{
+		payload: e.Payload, window: e.Spec.BreakGlass.DeepCopy(), opens: e.opens(),
+		first: now, last: now, ready: make(chan struct{}),
+	}
 	t.earlier = w.attempts.over(content, now)
 	w.attempts.remember(e, t, content)
 	return t, content, true
@@ -65,8 +68,7 @@ func (w *Writer) attempt(e *Entry) (t *attempt, content string, first bool) {
 // another one. In doubt it is: better one record too many. A window may have been
 // ended at once, on another replica: its record opens none any more.
 func (w *Writer) decided(ctx context.Context, t *attempt) bool {
-	opens := t.window != nil && t.window.Window == ""
-	if !opens && w.Clock.Since(t.first) < firstLook {
+	if !t.opens && w.Clock.Since(t.first) < firstLook {
 		return false // nobody has looked yet
 	}
 	select {
@@ -155,7 +157,12 @@ const maxSameNames = 8
 // replica has recorded the same attempt: rec is what it wrote.
 func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, created *v1alpha1.ChangeRecord, err error) {
 	rec = build("", e)
-	if there := w.straddling(ctx, e, rec, t); there != nil {
+	there, err := w.straddling(ctx, e, rec, t)
+	switch {
+	case err != nil:
+		rec.Name = ownName(e, rec, t)
+		return rec, nil, err
+	case there != nil:
 		return there, nil, nil
 	}
 	for n := 0; ; n++ {
@@ -175,6 +182,7 @@ func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, 
 		}
 		switch {
 		case err != nil:
+			rec.Name = ownName(e, rec, t)
 			return rec, nil, err
 		case same:
 			return there, nil, nil
@@ -199,6 +207,13 @@ func attemptName(e *Entry, rec *v1alpha1.ChangeRecord, bucket string, n int) str
 		}
 	}
 	return recordName(parts...)
+}
+
+// ownName is for a record whose like could not be compared with: what is there under
+// the name that they share may be of another attempt, and would be taken for this one
+// when it is tried again.
+func ownName(e *Entry, rec *v1alpha1.ChangeRecord, t *attempt) string {
+	return attemptName(e, rec, bucket(t.first, attemptBucket), maxSameNames+1)
 }
 
 // ofItsOwn tells an attempt that no other replica can tell from its like.

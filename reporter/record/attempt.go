@@ -35,8 +35,9 @@ type attempts struct {
 type attempt struct {
 	name     string
 	payload  string
-	realName string // what a generated name turned out to be
-	window   *v1alpha1.RecordedWindow
+	realName string                   // what a generated name turned out to be
+	window   *v1alpha1.RecordedWindow // as first recorded, once ready is closed
+	opens    bool                     // it opens a window; never changes
 	slot     *slot
 	content  string
 	made     string     // the first value that it set, hashed

@@ -2,9 +2,10 @@ package record
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -39,23 +40,6 @@ func (t *attempt) follows(ctx context.Context, name string) bool {
 	return false
 }
 
-// overtaken tells that somebody went on from what the recorded attempt made, as
-// [attempts.overtake] does for what this replica has seen: it is over, and the same
-// again is another one.
-func (w *Writer) overtaken(ctx context.Context, there *v1alpha1.ChangeRecord, e *Entry) (bool, error) {
-	others, err := w.younger(ctx, e.act())
-	if err != nil {
-		return false, err
-	}
-	return overtakes(others, there), nil
-}
-
-func overtakes(others []v1alpha1.ChangeRecord, there *v1alpha1.ChangeRecord) bool {
-	return slices.ContainsFunc(others, func(u v1alpha1.ChangeRecord) bool {
-		return u.Name != there.Name && !Seen(&u).Before(Seen(there)) && goesOn(&u, there)
-	})
-}
-
 // goesFor tells that a record which looks like that of e's mutating call may be it: the
 // mutating call may have failed open, and the record be of an earlier attempt, which
 // others went on from, or of another window.
@@ -65,45 +49,41 @@ func goesFor(there *v1alpha1.ChangeRecord, e *Entry, others []v1alpha1.ChangeRec
 		window = there.Spec.BreakGlass.Window
 	}
 	opened := there.Spec.BreakGlass != nil && window == ""
-	return (opened || window == e.within()) && !(opened && there.Status.Window != nil) && !overtakes(others, there)
-}
-
-// goesOn tells that a record's attempt changed the very value that another made.
-func goesOn(rec, from *v1alpha1.ChangeRecord) bool {
-	for _, made := range from.Spec.Changes {
-		if ownMark(made.Path) || !shown(made.To) {
-			continue
-		}
-		for _, c := range rec.Spec.Changes {
-			if c.Path == made.Path && c.From == made.To && c.To != made.To {
-				return true
-			}
-		}
+	if !opened && window != e.within() || opened && there.Status.Window != nil {
+		return false
 	}
-	return false
+	return sameBase(there, e) || !overtakes(others, there)
 }
 
 // straddling finds the record of an attempt that began in the bucket of time before
 // this one, on another replica: a retry may come just after the turn, and the names
-// of the two differ. nil says that there is none.
-func (w *Writer) straddling(ctx context.Context, e *Entry, rec *v1alpha1.ChangeRecord, t *attempt) *v1alpha1.ChangeRecord {
+// of the two differ. nil says that there is none, and an error that nobody can tell.
+func (w *Writer) straddling(ctx context.Context, e *Entry, rec *v1alpha1.ChangeRecord, t *attempt) (*v1alpha1.ChangeRecord, error) {
 	if ofItsOwn(e, rec) || t.first.Sub(t.first.Truncate(attemptBucket)) > retryGap {
-		return nil
+		return nil, nil
 	}
 	before := bucket(t.first.Add(-attemptBucket), attemptBucket)
 	for n := range maxSameNames {
 		there := &v1alpha1.ChangeRecord{}
-		if err := w.Store.Get(ctx, client.ObjectKey{Name: attemptName(e, rec, before, n)}, there); err != nil {
-			return nil
+		err := w.Store.Get(ctx, client.ObjectKey{Name: attemptName(e, rec, before, n)}, there)
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking for an earlier try: %w", err)
 		}
 		if t.first.Sub(LastSeen(there)) > retryGap {
 			continue
 		}
-		if same, err := w.sameAttempt(ctx, there, rec, e, t); same || err != nil {
-			return there
+		same, err := w.sameAttempt(ctx, there, rec, e, t)
+		if err != nil {
+			return nil, fmt.Errorf("comparing with an earlier try: %w", err)
+		}
+		if same {
+			return there, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // adopt sees to it that the record of another replica's gets its first status, and

@@ -43,7 +43,8 @@ type Follower struct {
 
 	once       sync.Once
 	queue      workqueue.TypedDelayingInterface[look]
-	held       atomic.Int64
+	mu         sync.Mutex
+	held       map[look]struct{} // what waits in the queue
 	overflowed atomic.Bool
 }
 
@@ -64,6 +65,7 @@ func (f *Follower) init() {
 		if f.MaxQueue == 0 {
 			f.MaxQueue = 16384
 		}
+		f.held = map[look]struct{}{}
 		f.queue = workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[look]{Clock: f.Clock})
 	})
 }
@@ -76,12 +78,31 @@ func (f *Follower) Follow(name string) {
 }
 
 func (f *Follower) add(l look, after time.Duration) {
-	if f.held.Load() >= int64(f.MaxQueue) {
-		f.overflowed.Store(true) // found again by listing
-		return
+	if f.hold(l) {
+		f.queue.AddAfter(l, after)
 	}
-	f.held.Add(1)
-	f.queue.AddAfter(l, after)
+}
+
+// hold makes room for a look; false says that there is none, or that it is to be taken
+// anyway: each try of a request that conflicts asks for the same one.
+func (f *Follower) hold(l look) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, waits := f.held[l]; waits {
+		return false
+	}
+	if len(f.held) >= f.MaxQueue {
+		f.overflowed.Store(true) // found again by listing
+		return false
+	}
+	f.held[l] = struct{}{}
+	return true
+}
+
+func (f *Follower) letGo(l look) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.held, l)
 }
 
 // Run follows until ctx ends. It goes on with what an earlier process left.
@@ -111,7 +132,7 @@ func (f *Follower) work(ctx context.Context) {
 		if stopped {
 			return
 		}
-		f.held.Add(-1)
+		f.letGo(l)
 		if again, err := f.look(ctx, l); err != nil || again {
 			if err != nil && ctx.Err() == nil {
 				logf.FromContext(ctx).V(1).Info("could not look for an admitted write", "record", l.name, "error", err.Error())

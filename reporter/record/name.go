@@ -110,6 +110,9 @@ func (e *Entry) within() string {
 	return e.Spec.BreakGlass.Window
 }
 
+// opens tells that it opens a window of its own.
+func (e *Entry) opens() bool { return e.Spec.BreakGlass != nil && e.Spec.BreakGlass.Window == "" }
+
 // foldKey is what one requester's flood on a resource in a namespace shares.
 // The namespace of a namespace is itself, and so tells nothing.
 func (e *Entry) foldKey() string {

@@ -92,7 +92,7 @@ func (s share) apply(status *v1alpha1.ChangeRecordStatus, base int64, baseKnown 
 
 // complete writes what of a share is no count.
 func (s share) complete(status *v1alpha1.ChangeRecordStatus) {
-	if status.FirstSeen.IsZero() || s.first.Before(status.FirstSeen.Time) {
+	if status.FirstSeen.IsZero() || tellsMore(s.first, status.FirstSeen.Time) {
 		status.FirstSeen = metav1.NewMicroTime(s.first)
 	}
 	if s.last.After(status.LastSeen.Time) {

@@ -129,6 +129,7 @@ type backstop struct {
 	variables []admissionv1.Variable
 	words     []string // of the audit annotation, each an expression
 	managers  []string // the sets of field managers that were asked for
+	glasses   []string // the sets of groups that may break glass
 	short     *strings.Replacer
 }
 

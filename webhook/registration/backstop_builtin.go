@@ -47,7 +47,7 @@ func (b *backstop) builtInValidation() admissionv1.Validation {
 		not(allOf(not(records), b.synced())),
 		not(anyOf(
 			b.unchanged(),
-			allOf(not(isOurs), b.service(untrustedOf(b.policies), "false")),
+			allOf(not(isOurs), b.service(b.untrusted("untrusted", untrustedOf(b.policies)), "false")),
 			allOf(not(isOurs), "("+celNamespace+` != "")`, not(isKind("", "namespaces")), b.trustedByAny()),
 			b.bystander(),
 			b.operations(joinedOperations(b.policies)),
@@ -83,7 +83,7 @@ func (b *backstop) trustedByAny() string {
 	for _, p := range b.policies {
 		terms = append(terms, b.trusted(p))
 	}
-	return anyOf(terms...)
+	return b.union("trusted", terms)
 }
 
 // bystander: a pod-bound controller writes a ConfigMap or a custom resource in Gitlatch's
@@ -93,7 +93,7 @@ func (b *backstop) bystander() string {
 		return "false"
 	}
 	custom := allOf(celGroup+`.contains(".")`, "!"+celGroup+`.endsWith(".k8s.io")`, not(isOurs))
-	return allOf(b.podBound(), not(isUntrusted(untrustedOf(b.policies))), "("+celNamespace+` != "")`,
+	return allOf(b.podBound(), not(b.untrusted("untrusted", untrustedOf(b.policies))), "("+celNamespace+` != "")`,
 		anyOf(isKind("", "configmaps"), custom), b.touchesNothing(managersOf(b.policies...)))
 }
 

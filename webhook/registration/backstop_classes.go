@@ -26,8 +26,8 @@ func (b *backstop) outsideOf(p *policy.Policy) string {
 		not(b.sync(p)),
 		not(anyOf(
 			b.unchanged(),
-			b.controller(p, allOf(not(b.holdsOthers()), not(b.leaves(p)), not(b.steeredBy(p)))),
-			b.service(p.Spec.UntrustedControllers, b.steering(p)),
+			b.controller(p),
+			b.service(b.untrusted(b.of("untrusted", p), p.Spec.UntrustedControllers), b.steering(p)),
 			b.operations(&p.Spec.Operations),
 			b.undeclared(p),
 			b.trusted(p),
@@ -42,7 +42,7 @@ func (b *backstop) unchanged() string {
 
 // service: what a service account with a genuine token may do on any object: take
 // finalizers from what is going, and report a status.
-func (b *backstop) service(untrusted []v1alpha1.AccountMatch, steering string) string {
+func (b *backstop) service(untrusted, steering string) string {
 	was, now := b.child("was", "metadata"), b.child("now", "metadata")
 	finalizers := allOf("("+b.sub()+` == "")`, `"deletionTimestamp" in `+was,
 		"(size("+list(now, "finalizers")+") < size("+list(was, "finalizers")+"))",
@@ -52,7 +52,7 @@ func (b *backstop) service(untrusted []v1alpha1.AccountMatch, steering string) s
 		"("+b.child("now", "metadata", "labels")+" == "+b.child("was", "metadata", "labels")+")",
 		"("+b.child("now", "metadata", "annotations")+" == "+b.child("was", "metadata", "annotations")+")",
 		b.sameList("ownerReferences"), b.sameList("finalizers"))
-	return allOf(b.genuine(), not(isUntrusted(untrusted)), b.update(), anyOf(
+	return allOf(b.genuine(), not(untrusted), b.update(), anyOf(
 		b.let("finalizer", finalizers),
 		status,
 	))
@@ -69,21 +69,19 @@ func (b *backstop) finalizersOnly() string {
 
 func (b *backstop) steering(p *policy.Policy) string { return anyRule(p.Spec.Steering) }
 
-// steeredBy: a write to what tells a sync identity what to apply, other than a finalizer.
-func (b *backstop) steeredBy(p *policy.Policy) string {
-	steering := b.steering(p)
-	if steering == "false" {
-		return "false"
-	}
-	return allOf(steering, not(allOf("("+b.sub()+` == "")`, b.finalizersOnly())))
+// finalizersSteered: nothing but finalizers change of what tells a sync identity what to
+// apply. They are a controller's, those that git declared too.
+func (b *backstop) finalizersSteered(p *policy.Policy) string {
+	return allOf(b.steering(p), "("+b.sub()+` == "")`, b.finalizersOnly())
 }
 
 // controller: a pod-bound service account.
-func (b *backstop) controller(p *policy.Policy, where string) string {
+func (b *backstop) controller(p *policy.Policy) string {
 	if p.Spec.Controllers != v1alpha1.ControllersUndeclared {
 		return "false"
 	}
-	return allOf(b.podBound(), not(isUntrusted(p.Spec.UntrustedControllers)), where, b.touchesNothing(managersOf(p)))
+	return allOf(b.podBound(), not(b.untrusted(b.of("untrusted", p), p.Spec.UntrustedControllers)), not(b.holdsOthers()), not(b.leaves(p)),
+		anyOf(b.finalizersSteered(p), allOf(not(b.steering(p)), b.touchesNothing(managersOf(p)))))
 }
 
 // touchesNothing: nothing declared, as far as can be told.
@@ -149,5 +147,5 @@ func (b *backstop) trusted(p *policy.Policy) string {
 		}
 		terms = append(terms, allOf(anyRule(t.Resources), isSubject(&t.Subject), what))
 	}
-	return anyOf(terms...)
+	return b.union(b.of("trusted", p), terms)
 }

@@ -44,13 +44,20 @@ func (b *backstop) declared(managers []string) string {
 // kept: the entries of git's carriers hold what they held. Whoever brings more of them than
 // are compared has not kept them; of an old object with so many it can't be told.
 func (b *backstop) kept(managers []string) string {
-	was, now := b.syncEntries("was", managers), b.syncEntries("now", managers)
+	was, now := b.syncEntries("was", managersOf(b.policies...)), b.syncEntries("now", managersOf(b.policies...))
+	return b.let("kept"+b.managersIndex(managers), fmt.Sprintf("(size(%[1]s) > %[3]d || (size(%[2]s) <= %[3]d && %[4]s.all(e, e in %[5]s)))",
+		was, now, maxEntries, b.syncEntries("was", managers), b.stayed(was, now)))
+}
+
+// stayed are the old entries that hold what they held, of all sync identities: compared
+// once, whatever the number of policies.
+func (b *backstop) stayed(was, now string) string {
 	var alike []string
 	for _, field := range []string{"manager", "operation", "apiVersion", "subresource"} {
 		alike = append(alike, "("+text("o", field)+" == "+text("e", field)+")")
 	}
 	alike = append(alike, sameOwned("e", "o"))
-	return b.let("kept"+b.managersIndex(managers), fmt.Sprintf("(size(%[1]s) > %[3]d || (size(%[2]s) <= %[3]d && %[1]s.all(e, %[4]s || %[2]s.exists(o, %[5]s))))",
+	return b.let("stayed", fmt.Sprintf("size(%[1]s) <= %[3]d && size(%[2]s) <= %[3]d ? %[1]s.filter(e, %[4]s || %[2]s.exists(o, %[5]s)) : dyn([])",
 		was, now, maxEntries, nothingOwned("e"), allOf(alike...)))
 }
 

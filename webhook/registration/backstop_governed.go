@@ -17,7 +17,7 @@ func (b *backstop) governed(p *policy.Policy) string {
 	m := &p.Spec.Match
 	return anyOf(
 		allOf(matches(m), b.namespaceGoverned(m), b.objectGoverned(m)),
-		b.holdsGoverned(m),
+		b.holdsGoverned(p),
 	)
 }
 
@@ -95,10 +95,10 @@ func (b *backstop) leaves(p *policy.Policy) string {
 		return allOf(b.update(), selects(s, b.child("was", "metadata", "labels")), not(selects(s, b.child("now", "metadata", "labels"))))
 	}
 	namespace := isKind("", "namespaces")
-	return anyOf(
+	return b.union(b.of("leaves", p), []string{
 		allOf(namespace, out(p.Spec.Match.NamespaceSelector)),
 		allOf(not(namespace), b.declared(managersOf(p)), out(p.Spec.Match.ObjectSelector)),
-	)
+	})
 }
 
 // holdsOthers: deleting a namespace or a CRD deletes what is in it.
@@ -108,8 +108,9 @@ func (b *backstop) holdsOthers() string {
 }
 
 // holdsGoverned: what is in the namespace or of the CRD is governed, though they are not
-// themselves.
-func (b *backstop) holdsGoverned(m *v1alpha1.Match) string {
+// themselves. They go with all that they hold, and a namespace may also leave with it.
+func (b *backstop) holdsGoverned(p *policy.Policy) string {
+	m := &p.Spec.Match
 	if len(m.Resources) == 0 && (m.ClusterScoped == nil || *m.ClusterScoped) {
 		return "false" // they are governed themselves
 	}
@@ -118,8 +119,9 @@ func (b *backstop) holdsGoverned(m *v1alpha1.Match) string {
 		resources = b.ofCRD(m.Resources)
 	}
 	outside := not(among(celNamespace, m.ExcludeNamespaces))
-	return allOf(b.holdsOthers(), not(anyRule(m.ExcludeResources)), anyOf(
-		allOf(isKind("", "namespaces"), outside, b.namespaceGoverned(m)),
+	namespace := isKind("", "namespaces")
+	return allOf(anyOf(b.holdsOthers(), allOf(namespace, b.leaves(p))), not(anyRule(m.ExcludeResources)), anyOf(
+		allOf(namespace, outside, b.namespaceGoverned(m)),
 		allOf(isKind(crdGroup, crdResource), resources, not(b.ofCRD(m.ExcludeResources))),
 	))
 }

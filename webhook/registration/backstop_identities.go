@@ -1,9 +1,6 @@
 package registration
 
 import (
-	"fmt"
-	"slices"
-
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/policy"
 )
@@ -27,7 +24,11 @@ func (b *backstop) own() string {
 
 // sync: a sync identity of the policy.
 func (b *backstop) sync(p *policy.Policy) string {
-	return b.let(fmt.Sprintf("sync%d", slices.Index(b.policies, p)), isSync(p))
+	var terms []string
+	for i := range p.Spec.Sync {
+		terms = append(terms, isSyncIdentity(&p.Spec.Sync[i]))
+	}
+	return b.union(b.of("sync", p), terms)
 }
 
 // synced: a sync identity of any policy.
@@ -36,7 +37,7 @@ func (b *backstop) synced() string {
 	for _, p := range b.policies {
 		terms = append(terms, b.sync(p))
 	}
-	return b.let("synced", anyOf(terms...))
+	return b.union("synced", terms)
 }
 
 // glass: the requester is in one of the groups, and holds the verb; or tidies away the
@@ -50,11 +51,7 @@ func (b *backstop) glass(of *v1alpha1.BreakGlass) string {
 }
 
 func (b *backstop) glassFor(groups []string) string {
-	var member []string
-	for _, g := range sorted(append([]string(nil), groups...)) {
-		member = append(member, inGroup(g))
-	}
-	return allOf(anyOf(member...), anyOf(b.marksOnly(), b.mayBreakGlass()))
+	return allOf(b.member(groups), anyOf(b.marksOnly(), b.mayBreakGlass()))
 }
 
 // mayBreakGlass asks the authorizer what the webhook asks by a SubjectAccessReview: the

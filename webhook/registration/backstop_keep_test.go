@@ -47,7 +47,7 @@ func TestTheAPIServerAcceptsTheBackstop(t *testing.T) {
 		in   []*v1alpha1.ChangePolicy
 	}{
 		{"no policy", nil}, {"one", []*v1alpha1.ChangePolicy{changePolicy("cluster", nil)}},
-		{"three", threePolicies()}, {"a hundred", manyPolicies(100)},
+		{"three", threePolicies()}, {"a hundred", manyPolicies(100)}, {"a hundred that trust five each", trustingPolicies(100, 5)},
 	} {
 		t.Run(n.name, func(t *testing.T) {
 			t.Cleanup(func() { wipe(t, c) })

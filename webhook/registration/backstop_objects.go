@@ -40,12 +40,17 @@ func list(in, key string) string {
 }
 
 // name is the target's, as the webhook has it: the request's, else the object's, else
-// the old object's, else what a name will be made of.
+// the old object's, else what a name will be made of. A proxy's is without scheme and port
+// (policy.Proxied).
 func (b *backstop) name() string {
 	now, was := b.child("now", "metadata"), b.child("was", "metadata")
 	prefix := text(now, "generateName")
-	return b.let("name", fmt.Sprintf(`has(request.name) && request.name != "" ? request.name : %[1]s != "" ? %[1]s : %[2]s != "" ? %[2]s : %[3]s != "" ? %[3]s + "*" : ""`,
+	given := b.let("given", fmt.Sprintf(`has(request.name) && request.name != "" ? request.name : %[1]s != "" ? %[1]s : %[2]s != "" ? %[2]s : %[3]s != "" ? %[3]s + "*" : ""`,
 		text(now, "name"), text(was, "name"), prefix))
+	pieces := given + `.split(":")`
+	return b.let("name", fmt.Sprintf(`!%[1]s ? %[2]s : size(%[3]s) == 2 && %[3]s[0] != "" ? %[3]s[0] : `+
+		`size(%[3]s) == 3 && %[3]s[0] in ["", "http", "https"] && %[3]s[1] != "" ? %[3]s[1] : %[2]s`,
+		allOf(among(celKind, []string{"/pods", "/services", "/nodes"}), "("+b.sub()+` == "proxy")`), given, pieces))
 }
 
 // namespace is the target's; a namespace is in itself.

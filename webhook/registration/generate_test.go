@@ -232,6 +232,8 @@ func (g *generator) attributes(r *policy.Request) *admission.VersionedAttributes
 	name := r.Name
 	if g.rarely() && len(r.Old)+len(r.Object) > 0 {
 		name = "" // deletecollection, generateName
+	}
+	if name == "" {
 		r.Name = nameOf(r)
 	}
 	extra := map[string][]string(nil)

@@ -91,9 +91,7 @@ func exempted(all []string) string {
 // a record. It returns it for the condition of the policies.
 func (r *Reconciler) exempt(ctx context.Context, live, want client.Object) []string {
 	kind, all := kindOf(want), exemptions(live, want)
-	if r.Metrics != nil {
-		r.Metrics.exemptions.WithLabelValues(kind).Set(float64(len(all)))
-	}
+	r.Metrics.tell(func() { r.Metrics.exemptions.WithLabelValues(kind).Set(float64(len(all))) })
 	what := exempted(all)
 	if what == "" || slices.Contains(r.exempted, kind+what) {
 		return all

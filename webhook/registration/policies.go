@@ -72,7 +72,7 @@ func (r *Reconciler) policies(ctx context.Context) ([]*policy.Policy, []found, e
 		all = append(all, found{policy: p, state: state, problem: problem})
 	}
 	r.good = good
-	if r.Metrics != nil {
+	r.Metrics.tell(func() {
 		for _, state := range []string{stateValid, stateKept, stateInvalid} {
 			n := 0
 			for _, f := range all {
@@ -82,7 +82,7 @@ func (r *Reconciler) policies(ctx context.Context) ([]*policy.Policy, []found, e
 			}
 			r.Metrics.policies.WithLabelValues(state).Set(float64(n))
 		}
-	}
+	})
 	return compiled, all, nil
 }
 

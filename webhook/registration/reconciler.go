@@ -197,9 +197,7 @@ func (r *Reconciler) standsDown(ctx context.Context, live []client.Object) bool 
 }
 
 func (r *Reconciler) gauge(v float64) {
-	if r.Metrics != nil {
-		r.Metrics.standingDown.Set(v)
-	}
+	r.Metrics.tell(func() { r.Metrics.standingDown.Set(v) })
 }
 
 func (r *Reconciler) tampered(ctx context.Context, t Tampering) {
