@@ -133,6 +133,15 @@ func installation() policy.Installation {
 	}
 }
 
+// installation is Gitlatch in the namespace that -n names.
+func (s *server) installation() policy.Installation {
+	out := installation()
+	if *s.flags.Namespace != "" {
+		out.Namespace = *s.flags.Namespace
+	}
+	return out
+}
+
 // reader reads objects of any kind, with the user's own rights.
 func (s *server) reader() (client.Client, error) {
 	config, err := s.config()

@@ -46,6 +46,8 @@ func TestOnTheRealControlPlane(t *testing.T) {
 	t.Run("break-glass under a stamp", r.breakGlassStamped)
 	t.Run("break-glass of what is not there", r.breakGlassMisses)
 	t.Run("policy test over the cluster's own audit log", r.policyTest)
+	t.Run("off of what is left of the gate", r.off)
+	t.Run("uninstall", r.uninstall)
 }
 
 type rig struct{ *cluster.Cluster }

@@ -18,6 +18,7 @@ import (
 const (
 	exitRefused     = 1   // refused, or an error of the API server
 	exitUsage       = 2   // bad flags, bad input, no kubeconfig
+	exitIncomplete  = 3   // preflight alone: nothing blocks, as far as could be seen
 	exitInterrupted = 130 // by a signal, as shells report it
 )
 

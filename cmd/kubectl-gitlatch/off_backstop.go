@@ -16,24 +16,26 @@ import (
 const refresh = 2 * time.Second
 
 // lift deletes the binding of the backstop, which would go on refusing what no webhook is
-// asked about, and waits until that is heard. One that is not there is no error.
-func (s *server) lift(ctx context.Context) error {
+// asked about, and waits until that is heard. One that is not there is no error; there
+// says whether it was.
+func (s *server) lift(ctx context.Context) (there bool, err error) {
 	config, err := s.config()
 	if err != nil {
-		return err
+		return false, err
 	}
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return badInput(fmt.Errorf("preparing a client: %w", err))
+		return false, badInput(fmt.Errorf("preparing a client: %w", err))
 	}
 	err = clients.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Delete(ctx, registered, metav1.DeleteOptions{})
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fmt.Errorf("the webhooks are off, and the backstop is not: %w", err)
+		return false, fmt.Errorf("the backstop is not off: %w", err)
 	}
+	there = err == nil
 	select { // a webhook that runs may have been quicker to delete it
 	case <-ctx.Done():
-		return ctx.Err()
+		return there, ctx.Err()
 	case <-time.After(refresh):
-		return nil
+		return there, nil
 	}
 }

@@ -44,7 +44,7 @@ type preflighting struct {
 }
 
 func newPreflight(server *server, streams genericiooptions.IOStreams, now func() time.Time) *cobra.Command {
-	p := &preflighting{IOStreams: streams, server: server, now: now, install: installation()}
+	p := &preflighting{IOStreams: streams, server: server, now: now}
 	cmd := &cobra.Command{
 		Use:   "preflight [-f POLICY]... [--platform NAME]",
 		Short: "See what would break in this cluster, and what can't be guarded, before the install",
@@ -60,12 +60,14 @@ func newPreflight(server *server, streams genericiooptions.IOStreams, now func()
 Policies are judged as if they enforced: those of -f, else those of the cluster, else
 one that governs everything with Gitlatch's own applier as git. Everything is read
 with your own rights, by pages, of most objects the metadata only; nothing is written.
+-n names the namespace that Gitlatch is in, or will be; left out: gitlatch-system.
 
 Field managers are names that clients choose, and tell of their last write alone: the
 audit log knows better (kubectl gitlatch policy test).
 
 Exit codes: 0 nothing blocks; 1 something would break; 2 bad flags, bad input, no
-kubeconfig, or an error of the API server.`,
+kubeconfig, or an error of the API server; 3 nothing that was seen blocks, and not all
+could be seen: it is named, and "incomplete" is true.`,
 		Example: `  kubectl gitlatch preflight
 
   # a policy with the component of its platform, before it is applied
@@ -96,6 +98,7 @@ func (p *preflighting) run(ctx context.Context) error {
 	if p.recent <= 0 {
 		return badInput(fmt.Errorf("--recent %s: use a time such as 720h", p.recent))
 	}
+	p.install = p.server.installation()
 	if err := p.connect(); err != nil {
 		return failed(err)
 	}
@@ -115,13 +118,7 @@ func (p *preflighting) run(ctx context.Context) error {
 		{checkUnguarded, p.unguarded},
 		{checkBackstop, p.backstop},
 	} {
-		err := step.do(ctx)
-		if apierrors.IsForbidden(err) {
-			p.report.add(preflightFinding{Severity: severityWarns, Check: step.check, Subject: "rights",
-				Message: "this could not be looked at: " + err.Error(), Next: "run it again with the right to list what it names"})
-			continue
-		}
-		if err != nil {
+		if err := p.unread(step.check, "the API server", step.do(ctx)); err != nil {
 			return failed(err)
 		}
 	}
@@ -129,8 +126,26 @@ func (p *preflighting) run(ctx context.Context) error {
 	if err := p.print(); err != nil {
 		return err
 	}
-	if p.report.Totals.Blocks > 0 {
-		return &exitError{code: exitRefused}
+	return p.report.verdict()
+}
+
+// unread notes what the user may not read, and goes on without it. Any other error is
+// the caller's.
+func (p *preflighting) unread(check preflightCheck, what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("reading %s: %w", what, err)
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	p.report.Incomplete = true
+	f := preflightFinding{Severity: severityWarns, Check: check, Subject: what,
+		Message: "this could not be looked at: " + err.Error(), Next: "run it again with the right to read it"}
+	if !slices.ContainsFunc(p.report.Findings, func(o preflightFinding) bool {
+		return o.Check == f.Check && o.Subject == f.Subject && o.Message == f.Message
+	}) {
+		p.report.add(f)
 	}
 	return nil
 }

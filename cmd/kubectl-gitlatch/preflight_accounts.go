@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/policy"
 	"github.com/gitlatch/gitlatch/reporter/access"
+	"github.com/gitlatch/gitlatch/reporter/audit"
 )
 
 // running is what runs in the cluster, or would: the accounts of pods and of what makes
@@ -24,6 +25,8 @@ type running struct {
 	accounts map[string]bool // namespace/name
 	names    map[string]bool
 	mirrors  int
+	noPods   bool // pods could not be read
+	partial  bool // pods, or something that makes them, could not
 }
 
 func (r *running) pod(namespace string, meta *metav1.ObjectMeta, spec *corev1.PodSpec) {
@@ -65,6 +68,9 @@ func (p *preflighting) accounts(ctx context.Context) error {
 	used, err := p.tokenSecrets(ctx)
 	if err != nil {
 		return err
+	}
+	if p.running.noPods { // who runs is not known, and it was said
+		return nil
 	}
 	told := map[string]bool{}
 	for i := range p.access.Findings {
@@ -139,72 +145,74 @@ func groupedName(group, resource string) string {
 // readRunning reads pods and what makes them, by pages, and keeps names alone.
 func (p *preflighting) readRunning(ctx context.Context) error {
 	r := p.running
-	return firstError(
-		eachPage(ctx, p.reader, &corev1.PodList{}, func(l *corev1.PodList) {
-			for i := range l.Items {
-				r.pod(l.Items[i].Namespace, &l.Items[i].ObjectMeta, &l.Items[i].Spec)
-			}
-		}),
-		eachPage(ctx, p.reader, &appsv1.DeploymentList{}, func(l *appsv1.DeploymentList) {
-			for i := range l.Items {
-				r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
-			}
-		}),
-		eachPage(ctx, p.reader, &appsv1.StatefulSetList{}, func(l *appsv1.StatefulSetList) {
-			for i := range l.Items {
-				r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
-			}
-		}),
-		eachPage(ctx, p.reader, &appsv1.DaemonSetList{}, func(l *appsv1.DaemonSetList) {
-			for i := range l.Items {
-				r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
-			}
-		}),
-		eachPage(ctx, p.reader, &batchv1.JobList{}, func(l *batchv1.JobList) {
-			for i := range l.Items {
-				r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
-			}
-		}),
-		eachPage(ctx, p.reader, &batchv1.CronJobList{}, func(l *batchv1.CronJobList) {
-			for i := range l.Items {
-				r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.JobTemplate.Spec.Template)
-			}
-		}),
-	)
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
+	for _, kind := range []struct {
+		name string
+		read func() error
+	}{
+		{"pods", func() error {
+			return access.Pages(ctx, p.reader, &corev1.PodList{}, func(l *corev1.PodList) {
+				for i := range l.Items {
+					r.pod(l.Items[i].Namespace, &l.Items[i].ObjectMeta, &l.Items[i].Spec)
+				}
+			})
+		}},
+		{"deployments", func() error {
+			return access.Pages(ctx, p.reader, &appsv1.DeploymentList{}, func(l *appsv1.DeploymentList) {
+				for i := range l.Items {
+					r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
+				}
+			})
+		}},
+		{"statefulsets", func() error {
+			return access.Pages(ctx, p.reader, &appsv1.StatefulSetList{}, func(l *appsv1.StatefulSetList) {
+				for i := range l.Items {
+					r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
+				}
+			})
+		}},
+		{"daemonsets", func() error {
+			return access.Pages(ctx, p.reader, &appsv1.DaemonSetList{}, func(l *appsv1.DaemonSetList) {
+				for i := range l.Items {
+					r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
+				}
+			})
+		}},
+		{"jobs", func() error {
+			return access.Pages(ctx, p.reader, &batchv1.JobList{}, func(l *batchv1.JobList) {
+				for i := range l.Items {
+					r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.Template)
+				}
+			})
+		}},
+		{"cronjobs", func() error {
+			return access.Pages(ctx, p.reader, &batchv1.CronJobList{}, func(l *batchv1.CronJobList) {
+				for i := range l.Items {
+					r.workload(&l.Items[i].ObjectMeta, &l.Items[i].Spec.JobTemplate.Spec.Template)
+				}
+			})
+		}},
+	} {
+		err := kind.read()
+		r.noPods = r.noPods || err != nil && kind.name == "pods"
+		r.partial = r.partial || err != nil
+		if err := p.unread(checkAccounts, kind.name, err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// eachPage reads a list by pages, each into a list of its own, which is not kept.
-func eachPage[L client.ObjectList](ctx context.Context, reader client.Reader, empty L, each func(L)) error {
-	next := ""
-	for {
-		list, ok := empty.DeepCopyObject().(L)
-		if !ok {
-			return fmt.Errorf("copying a %T", empty)
-		}
-		if err := reader.List(ctx, list, client.Limit(500), client.Continue(next)); err != nil {
-			return fmt.Errorf("listing %T: %w", empty, err)
-		}
-		each(list)
-		if next = list.GetContinue(); next == "" {
-			return nil
-		}
-	}
-}
-
-// readRights asks RBAC who may go around git, under these policies.
+// readRights asks RBAC who may go around git, under these policies, as far as it may be
+// read.
 func (p *preflighting) readRights(ctx context.Context) error {
-	objects, err := access.ReadRights(ctx, p.reader, p.discovery, p.install)
+	objects, err := access.ReadRights(ctx, p.reader, p.discovery, p.install, func(what string, err error) error {
+		return p.unread(checkPoses, what, err)
+	})
 	if err != nil {
 		return err
+	}
+	if objects.Namespaces == nil {
+		p.report.NotExamined = append(p.report.NotExamined, audit.NotExamined{What: "namespaces", Why: "they can't be listed: each is judged as governed"})
 	}
 	objects.Policies = p.list
 	p.rights, p.access = objects, access.Find(objects)
@@ -215,13 +223,23 @@ func (p *preflighting) readRights(ctx context.Context) error {
 // notes the day on the Secret (KEP-2799, legacy-token-last-used); no token is read.
 func (p *preflighting) tokenSecrets(ctx context.Context) (map[string]time.Time, error) {
 	out := map[string]time.Time{}
-	err := p.eachMetadata(ctx, schema.GroupVersionResource{Version: "v1", Resource: "secrets"},
-		metav1.ListOptions{FieldSelector: "type=" + string(corev1.SecretTypeServiceAccountToken)}, func(o *metav1.PartialObjectMetadata) {
-			key := o.Namespace + "/" + o.Annotations[corev1.ServiceAccountNameKey]
-			used, err := time.Parse(time.DateOnly, o.Labels["kubernetes.io/legacy-token-last-used"])
-			if err == nil && used.After(out[key]) {
-				out[key] = used
-			}
-		})
-	return out, err
+	err := p.eachMetadata(ctx, "SecretList", client.MatchingFields{"type": string(corev1.SecretTypeServiceAccountToken)}, func(o *metav1.PartialObjectMetadata) {
+		key := o.Namespace + "/" + o.Annotations[corev1.ServiceAccountNameKey]
+		used, err := time.Parse(time.DateOnly, o.Labels["kubernetes.io/legacy-token-last-used"])
+		if err == nil && used.After(out[key]) {
+			out[key] = used
+		}
+	})
+	return out, p.unread(checkAccounts, "secrets", err)
+}
+
+// eachMetadata reads the metadata of a core kind by pages.
+func (p *preflighting) eachMetadata(ctx context.Context, kind string, selected client.MatchingFields, each func(*metav1.PartialObjectMetadata)) error {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: kind})
+	return access.Pages(ctx, p.reader, list, func(l *metav1.PartialObjectMetadataList) {
+		for i := range l.Items {
+			each(&l.Items[i])
+		}
+	}, selected)
 }

@@ -65,12 +65,12 @@ func supported(version string) bool {
 func (p *preflighting) unguarded(ctx context.Context) error {
 	services := &unstructured.UnstructuredList{}
 	services.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiregistration.k8s.io", Version: "v1", Kind: "APIServiceList"})
-	err := eachPage(ctx, p.reader, services, func(l *unstructured.UnstructuredList) {
+	err := access.Pages(ctx, p.reader, services, func(l *unstructured.UnstructuredList) {
 		for i := range l.Items {
 			p.aggregated(&l.Items[i])
 		}
 	})
-	if err != nil {
+	if err := p.unread(checkUnguarded, "apiservices", err); err != nil {
 		return err
 	}
 	note := func(subject, message, next string) {

@@ -86,14 +86,17 @@ func (p *preflighting) managerFinding(name string, m *manager) preflightFinding 
 
 // undecided are names that may be controllers': those of something that runs here go on.
 func (p *preflighting) undecided(stats *audit.Stats) {
-	runs := 0
+	runs, nothing := 0, "nothing of this name runs in the cluster"
+	if p.running.partial {
+		nothing = "nothing of this name runs in the cluster as far as could be read"
+	}
 	for _, u := range stats.Undecided {
 		if p.running.names[u.Manager] {
 			runs++
 			continue
 		}
 		f := preflightFinding{Severity: severityWarns, Check: checkManagers, Subject: u.Manager, Objects: u.Entries, Last: u.Last,
-			Message: fmt.Sprintf("wrote %s (such as %s), and nothing of this name runs in the cluster", objectCount(u.Entries), u.Sample),
+			Message: fmt.Sprintf("wrote %s (such as %s), and %s", objectCount(u.Entries), u.Sample, nothing),
 			Next:    "if it is a controller in a pod it goes on; if it is a pipeline or a program outside it is denied: have it commit to git, or name it under trusted"}
 		if !u.Last.After(p.now().Add(-p.recent)) {
 			f.Severity = severityNotes

@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/policy"
 )
@@ -163,9 +164,10 @@ func sampleWrite(u policy.User, group, resource, namespace string) *policy.Reque
 // namespacesOf are those that have an account of this name.
 func (p *preflighting) namespacesOf(ctx context.Context, account string) ([]string, error) {
 	var out []string
-	err := p.eachMetadata(ctx, schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"},
-		metav1.ListOptions{FieldSelector: "metadata.name=" + account}, func(o *metav1.PartialObjectMetadata) { out = append(out, o.Namespace) })
-	return out, err
+	err := p.eachMetadata(ctx, "ServiceAccountList", client.MatchingFields{"metadata.name": account}, func(o *metav1.PartialObjectMetadata) {
+		out = append(out, o.Namespace)
+	})
+	return out, p.unread(checkPlatform, "serviceaccounts", err)
 }
 
 // detect tells platforms by what they leave for everybody to see.
@@ -206,10 +208,10 @@ func (p *preflighting) detectControlPlane(ctx context.Context, serves func(strin
 		return "k3s", nil
 	}
 	nodes, err := p.objects.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}).List(ctx, metav1.ListOptions{Limit: 1})
-	if err != nil {
-		return "", fmt.Errorf("listing nodes: %w", err)
+	if err := p.unread(checkPlatform, "nodes", err); err != nil {
+		return "", err
 	}
-	for i := range nodes.Items {
+	for i := 0; nodes != nil && i < len(nodes.Items); i++ {
 		if _, azure := nodes.Items[i].Labels["kubernetes.azure.com/cluster"]; azure {
 			return "aks", nil
 		}
@@ -221,22 +223,5 @@ func (p *preflighting) detectControlPlane(ctx context.Context, serves func(strin
 	case apierrors.IsNotFound(err):
 		return "", nil
 	}
-	return "", fmt.Errorf("reading ConfigMap kube-system/kubeadm-config: %w", err)
-}
-
-// eachMetadata reads the metadata of a kind by pages.
-func (p *preflighting) eachMetadata(ctx context.Context, kind schema.GroupVersionResource, options metav1.ListOptions, each func(*metav1.PartialObjectMetadata)) error {
-	options.Limit = 500
-	for {
-		page, err := p.objects.Resource(kind).List(ctx, options)
-		if err != nil {
-			return fmt.Errorf("listing %s: %w", kind.GroupResource(), err)
-		}
-		for i := range page.Items {
-			each(&page.Items[i])
-		}
-		if options.Continue = page.Continue; options.Continue == "" {
-			return nil
-		}
-	}
+	return "", p.unread(checkPlatform, "ConfigMap kube-system/kubeadm-config", err)
 }

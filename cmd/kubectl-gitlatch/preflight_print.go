@@ -25,6 +25,9 @@ func (p *preflighting) print() error {
 	for _, n := range r.NotExamined {
 		fmt.Fprintf(p.ErrOut, "note: not examined: %s: %s\n", line(n.What), line(n.Why))
 	}
+	if r.Incomplete {
+		fmt.Fprintln(p.ErrOut, "incomplete: not all could be looked at, and more may block")
+	}
 	_, err := fmt.Fprintf(p.ErrOut, "%d block, %d warn, %d note; managedFields of %d objects of %d kinds were read\n",
 		r.Totals.Blocks, r.Totals.Warns, r.Totals.Notes, r.Totals.Objects, r.Totals.Kinds)
 	return err

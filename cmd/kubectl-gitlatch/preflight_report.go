@@ -62,6 +62,8 @@ type preflightReport struct {
 	Policies []string           `json:"policies"`
 	Findings []preflightFinding `json:"findings"`
 	Totals   preflightTotals    `json:"totals"`
+	// Incomplete: not all could be looked at. Then that nothing blocks says little.
+	Incomplete bool `json:"incomplete"`
 	// NotExamined lists what could not be looked at, and why.
 	NotExamined []audit.NotExamined `json:"notExamined,omitempty"`
 }
@@ -87,8 +89,20 @@ func (r *preflightReport) add(f preflightFinding) {
 	}
 }
 
-// finish puts the gravest first.
+// verdict is the exit code.
+func (r *preflightReport) verdict() error {
+	switch {
+	case r.Totals.Blocks > 0:
+		return &exitError{code: exitRefused}
+	case r.Incomplete:
+		return &exitError{code: exitIncomplete}
+	}
+	return nil
+}
+
+// finish puts the gravest first. A kind that nobody can list holds no answer back.
 func (r *preflightReport) finish() {
+	r.Incomplete = r.Incomplete || slices.ContainsFunc(r.NotExamined, func(n audit.NotExamined) bool { return n.Why != audit.NeverListed })
 	slices.SortStableFunc(r.Findings, func(a, b preflightFinding) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(severities(), a.Severity), slices.Index(severities(), b.Severity)),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/policy"
+	"github.com/gitlatch/gitlatch/reporter/audit"
 )
 
 // withPlatforms is manifests/policies/gitlatch.yaml with the components of platforms.
@@ -137,6 +139,35 @@ func TestPreflightPrintsTheGravestFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "preflight-table", outcome{Out: out.String(), Err: errs.String(), Code: 1})
+}
+
+func TestPreflightEndsAsItsHelpSays(t *testing.T) {
+	unlisted := audit.NotExamined{What: "externalmetrics.external.metrics.k8s.io", Why: audit.NeverListed}
+	dead := audit.NotExamined{What: "planted.example/v1", Why: "asking which kinds it has: the server is currently unable to handle the request"}
+	for _, test := range []struct {
+		name       string
+		report     preflightReport
+		code       int
+		incomplete bool
+	}{
+		{"nothing blocks", preflightReport{}, 0, false},
+		{"something blocks", preflightReport{Totals: preflightTotals{Blocks: 1}}, 1, false},
+		{"something was forbidden", preflightReport{Incomplete: true}, 3, true},
+		{"something was not examined", preflightReport{NotExamined: []audit.NotExamined{unlisted, dead}}, 3, true},
+		{"nobody can list it", preflightReport{NotExamined: []audit.NotExamined{unlisted}}, 0, false},
+		{"what blocks comes first", preflightReport{Totals: preflightTotals{Blocks: 1}, Incomplete: true}, 1, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.report.finish()
+			code := 0
+			if err := test.report.verdict(); err != nil {
+				code = report(io.Discard, err)
+			}
+			if code != test.code || test.report.Incomplete != test.incomplete {
+				t.Errorf("exit %d, incomplete %t; want %d, %t", code, test.report.Incomplete, test.code, test.incomplete)
+			}
+		})
+	}
 }
 
 func TestPreflightRefusesWhatItCantMean(t *testing.T) {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/policy"
+	"github.com/gitlatch/gitlatch/reporter/access"
 )
 
 // theirs is a webhook of somebody else.
@@ -55,27 +56,26 @@ func (p *preflighting) webhooks(ctx context.Context) error {
 
 func (p *preflighting) readWebhooks(ctx context.Context) ([]theirs, error) {
 	var out []theirs
-	err := firstError(
-		eachPage(ctx, p.reader, &admissionv1.MutatingWebhookConfigurationList{}, func(l *admissionv1.MutatingWebhookConfigurationList) {
-			for i := range l.Items {
-				for k := range l.Items[i].Webhooks {
-					w := &l.Items[i].Webhooks[k]
-					out = append(out, theirs{configuration: l.Items[i].Name, name: w.Name, mutating: true, hook: w})
-				}
+	mutating := access.Pages(ctx, p.reader, &admissionv1.MutatingWebhookConfigurationList{}, func(l *admissionv1.MutatingWebhookConfigurationList) {
+		for i := range l.Items {
+			for k := range l.Items[i].Webhooks {
+				w := &l.Items[i].Webhooks[k]
+				out = append(out, theirs{configuration: l.Items[i].Name, name: w.Name, mutating: true, hook: w})
 			}
-		}),
-		eachPage(ctx, p.reader, &admissionv1.ValidatingWebhookConfigurationList{}, func(l *admissionv1.ValidatingWebhookConfigurationList) {
-			for i := range l.Items {
-				for k := range l.Items[i].Webhooks {
-					w := &l.Items[i].Webhooks[k]
-					out = append(out, theirs{configuration: l.Items[i].Name, name: w.Name, hook: &admissionv1.MutatingWebhook{
-						ClientConfig: w.ClientConfig, Rules: w.Rules, FailurePolicy: w.FailurePolicy,
-						NamespaceSelector: w.NamespaceSelector, ObjectSelector: w.ObjectSelector,
-					}})
-				}
+		}
+	})
+	validating := access.Pages(ctx, p.reader, &admissionv1.ValidatingWebhookConfigurationList{}, func(l *admissionv1.ValidatingWebhookConfigurationList) {
+		for i := range l.Items {
+			for k := range l.Items[i].Webhooks {
+				w := &l.Items[i].Webhooks[k]
+				out = append(out, theirs{configuration: l.Items[i].Name, name: w.Name, hook: &admissionv1.MutatingWebhook{
+					ClientConfig: w.ClientConfig, Rules: w.Rules, FailurePolicy: w.FailurePolicy,
+					NamespaceSelector: w.NamespaceSelector, ObjectSelector: w.ObjectSelector,
+				}})
 			}
-		}),
-	)
+		}
+	})
+	err := cmp.Or(p.unread(checkWebhooks, "mutatingwebhookconfigurations", mutating), p.unread(checkWebhooks, "validatingwebhookconfigurations", validating))
 	return slices.DeleteFunc(out, func(w theirs) bool { return w.configuration == registered }), err
 }
 
@@ -84,8 +84,8 @@ func (p *preflighting) homeLabels(ctx context.Context) (labels.Set, error) {
 	out := labels.Set{corev1.LabelMetadataName: p.install.Namespace}
 	var ns corev1.Namespace
 	err := p.reader.Get(ctx, client.ObjectKey{Name: p.install.Namespace}, &ns)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("reading namespace %s: %w", p.install.Namespace, err)
+	if err := p.unread(checkWebhooks, "namespace "+p.install.Namespace, client.IgnoreNotFound(err)); err != nil {
+		return nil, err
 	}
 	maps.Copy(out, ns.Labels)
 	return out, nil
@@ -114,8 +114,8 @@ func (p *preflighting) coldStart(ctx context.Context, w *theirs, home labels.Set
 	if s := w.hook.ClientConfig.Service; s != nil {
 		var service corev1.Service
 		err := p.reader.Get(ctx, client.ObjectKey{Namespace: s.Namespace, Name: s.Name}, &service)
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("reading Service %s/%s: %w", s.Namespace, s.Name, err)
+		if err := p.unread(checkWebhooks, "Service "+s.Namespace+"/"+s.Name, client.IgnoreNotFound(err)); err != nil {
+			return err
 		}
 		if apierrors.IsNotFound(err) {
 			f.Severity = severityBlocks
@@ -149,7 +149,7 @@ func (p *preflighting) after(w *theirs) {
 
 // governs: a rule covers a kind that a policy governs.
 func (p *preflighting) governs(rules []admissionv1.RuleWithOperations) bool {
-	if p.rights == nil {
+	if p.rights == nil || len(p.rights.Kinds) == 0 {
 		return true
 	}
 	for _, k := range p.rights.Kinds {

@@ -107,10 +107,7 @@ func (s *staticManifests) run() error {
 
 // guard is what the flags say, checked.
 func (s *staticManifests) guard() (*staticGuard, error) {
-	g := &staticGuard{path: s.path, groups: []string{mastersGroup}, install: installation()}
-	if *s.server.flags.Namespace != "" {
-		g.install.Namespace = *s.server.flags.Namespace
-	}
+	g := &staticGuard{path: s.path, groups: []string{mastersGroup}, install: s.server.installation()}
 	if s.dir == "" {
 		return nil, badInput(errors.New("--dir: name a directory"))
 	}
@@ -118,12 +115,10 @@ func (s *staticManifests) guard() (*staticGuard, error) {
 		return nil, badInput(fmt.Errorf("--path %q: use an absolute path, such as /etc/kubernetes/gitlatch", s.path))
 	}
 	for _, group := range s.groups {
-		switch {
-		case strings.TrimSpace(group) != group || group == "":
-			return nil, badInput(fmt.Errorf("--off-group %q: name a group", group))
-		case group == "system:authenticated" || group == "system:unauthenticated" || group == "system:serviceaccounts":
-			return nil, badInput(fmt.Errorf("--off-group %s: everybody is in it, and would switch the gate off", group))
-		case group != mastersGroup:
+		if err := checkOffGroup(group); err != nil {
+			return nil, badInput(fmt.Errorf("--off-group %w", err))
+		}
+		if group != mastersGroup {
 			g.groups = append(g.groups, group)
 		}
 	}
@@ -136,6 +131,22 @@ func (s *staticManifests) guard() (*staticGuard, error) {
 	}
 	g.injector = accountPrefix + namespace + ":" + name
 	return g, nil
+}
+
+// checkOffGroup refuses what is no group, or not one of few people.
+func checkOffGroup(group string) error {
+	_, namespace, accounts := strings.Cut(group, "system:serviceaccounts:")
+	switch {
+	case strings.TrimSpace(group) != group || group == "":
+		return fmt.Errorf("%q: name a group", group)
+	case strings.Contains(group, ",") && !strings.Contains(group, "="): // a directory's names have both: cn=oncall,dc=example
+		return fmt.Errorf("%q: name one group, and repeat the flag for the next", group)
+	case group == "system:authenticated" || group == "system:unauthenticated" || group == "system:serviceaccounts":
+		return fmt.Errorf("%s: everybody is in it, and would switch the gate off", group)
+	case accounts:
+		return fmt.Errorf("%s: every pod of namespace %s is in it, and would switch the gate off", group, namespace)
+	}
+	return nil
 }
 
 func (s *staticManifests) print(done staticReport) error {

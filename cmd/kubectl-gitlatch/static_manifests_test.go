@@ -55,6 +55,9 @@ func TestStaticManifestsRefuseWhatWouldNotGuard(t *testing.T) {
 		{"a group without a name", []string{"--off-group", ""}, `error: --off-group "": name a group` + "\n"},
 		{"a group that everybody is in", []string{"--off-group", "system:authenticated"},
 			"error: --off-group system:authenticated: everybody is in it, and would switch the gate off\n"},
+		{"two groups at once", []string{"--off-group", "oncall,sre"}, `error: --off-group "oncall,sre": name one group, and repeat the flag for the next` + "\n"},
+		{"a group that every pod of a namespace is in", []string{"--off-group", "system:serviceaccounts:default"},
+			"error: --off-group system:serviceaccounts:default: every pod of namespace default is in it, and would switch the gate off\n"},
 		{"an injector without a namespace", []string{"--ca-injector", "cainjector"}, `error: --ca-injector "cainjector": use namespace/name` + "\n"},
 		{"an unknown output", []string{"-o", "wide"}, `error: unknown output "wide": use one of table, json, yaml` + "\n"},
 	}
@@ -68,6 +71,19 @@ func TestStaticManifestsRefuseWhatWouldNotGuard(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
 		t.Errorf("something was written: %v, %v", left, err)
+	}
+}
+
+func TestAGroupOfADirectoryMayHaveCommas(t *testing.T) {
+	nobody(t)
+	const group = "cn=oncall,ou=groups,dc=example,dc=org"
+	dir := t.TempDir()
+	if got := gitlatch(t.Context(), "", noon, "static-manifests", "--dir", dir, "--off-group", group); got.Code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	content, err := os.ReadFile(filepath.Join(dir, policyFile))
+	if err != nil || !strings.Contains(string(content), `["system:masters", "`+group+`"].exists(`) {
+		t.Errorf("%v: %s", err, content)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -50,6 +49,11 @@ Without it the marks stay; they do nothing. So do field managers in managedField
 The namespace stays if it holds what Gitlatch did not make, such as deploy keys and age
 keys: --delete-namespace takes that along. To have what a sync applied deleted, delete
 that GitSync, with deletionPolicy Prune, before you uninstall.
+
+-n names the namespace that Gitlatch runs in, if it is not gitlatch-system; the
+kubeconfig's makes no difference. Records are counted again once nobody writes one any
+more. If there are some, and nothing was said of them, it stops there. A step that fails
+ends the run, and what was done is told all the same.
 
 It works with no pod of Gitlatch alive, and goes on where an earlier run ended. It needs
 no right that the gate could refuse; RBAC on webhook configurations decides who may.
@@ -102,9 +106,7 @@ func (u *uninstall) check() error {
 	case u.output != "table" && !u.yes && !u.dryRun:
 		return fmt.Errorf("-o %s: pass --yes as well, since there is nobody to ask", u.output)
 	case u.archive != "":
-		if _, err := os.Lstat(u.archive); !os.IsNotExist(err) {
-			return fmt.Errorf("--archive %s: it is there already; name a new file", u.archive)
-		}
+		return archiveAt(u.archive)
 	}
 	return nil
 }
@@ -115,7 +117,7 @@ func (u *uninstall) run(ctx context.Context) error {
 		return err
 	}
 	if r.Records.Count > 0 && u.archive == "" && !u.keep && !u.discard && !u.dryRun {
-		return badInput(fmt.Errorf("there are %d records: say what becomes of them, --archive FILE, --keep-records or --discard-records", r.Records.Count))
+		return badInput(fmt.Errorf("there are %d records: %s", r.Records.Count, sayFate))
 	}
 	if u.dryRun {
 		return u.print(r)
@@ -127,24 +129,34 @@ func (u *uninstall) run(ctx context.Context) error {
 		if len(r.Steps) == 0 {
 			return nil
 		}
-		if err := u.confirmed(); err != nil {
+		if err := u.confirmed(r); err != nil {
 			return err
 		}
 	}
-	if err := u.carryOut(ctx, r); err != nil {
+	if len(r.Steps) == 0 {
+		return u.printEnd(r)
+	}
+	if err := u.openArchive(ctx, r); err != nil {
 		return err
 	}
-	if u.output != "table" {
-		return printAs(u.Out, u.output, r)
+	err = u.carryOut(ctx, r)
+	if closing := u.closeArchive(r, err != nil); err == nil {
+		err = closing
 	}
-	return u.printEnd(r)
+	if err != nil {
+		r.Failed = err.Error()
+	}
+	if told := u.printEnd(r); err == nil { // what it did and saw counts even more when it failed
+		err = told
+	}
+	return err
 }
 
 // confirmation is what a person types.
 const confirmation = "uninstall"
 
-func (u *uninstall) confirmed() error {
-	fmt.Fprintf(u.ErrOut, "type %q to go on: ", confirmation)
+func (u *uninstall) confirmed(r *removal) error {
+	fmt.Fprintf(u.ErrOut, "type %q to remove Gitlatch from %s: ", confirmation, r.Place)
 	answer, err := bufio.NewReader(u.In).ReadString('\n')
 	if strings.TrimSpace(answer) != confirmation {
 		if err != nil {

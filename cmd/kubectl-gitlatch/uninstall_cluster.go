@@ -34,6 +34,8 @@ type removalCluster struct {
 	objects metadata.Interface
 	typed   kubernetes.Interface
 	kinds   []removalKind
+	silent  []string // versions of groups that did not say which kinds they have
+	place   removalPlace
 }
 
 // removalKind is one resource that can be listed, in the version that the server prefers.
@@ -70,6 +72,9 @@ func (s *server) removalCluster(ctx context.Context) (*removalCluster, error) {
 	config = rest.CopyConfig(config)
 	config.QPS = -1 // the API server has fair queues
 	c := &removalCluster{}
+	if c.place, err = s.removalPlace(config); err != nil {
+		return nil, err
+	}
 	if c.objects, err = metadata.NewForConfig(config); err == nil {
 		c.typed, err = kubernetes.NewForConfig(config)
 	}
@@ -80,6 +85,12 @@ func (s *server) removalCluster(ctx context.Context) (*removalCluster, error) {
 	var partial *discovery.ErrGroupDiscoveryFailed
 	if err != nil && !errors.As(err, &partial) {
 		return nil, fmt.Errorf("asking which kinds there are: %w", err)
+	}
+	if partial != nil {
+		for gv := range partial.Groups {
+			c.silent = append(c.silent, gv.String())
+		}
+		slices.Sort(c.silent)
 	}
 	for _, list := range lists {
 		gv, err := schema.ParseGroupVersion(list.GroupVersion)
@@ -127,60 +138,6 @@ func (c *removalCluster) eachIn(ctx context.Context, k *removalKind, namespace s
 	return nil
 }
 
-// ours is what Gitlatch is made of: the GitSyncs, its CRDs, what it registered, and what
-// the manifests installed: by label, and by name where it is cluster-scoped.
-func (c *removalCluster) ours(ctx context.Context) ([]removed, error) {
-	var all []removed
-	for i := range c.kinds {
-		k := &c.kinds[i]
-		selector := partOf
-		switch {
-		case k.Group == v1alpha1.Group || k.Resource == crdResource:
-			selector = ""
-		case k.Group == "admissionregistration.k8s.io":
-			selector = owned
-		case k.Resource == "events" || k.Resource == "componentstatuses":
-			continue
-		}
-		err := c.each(ctx, k, metav1.ListOptions{LabelSelector: selector}, func(o *metav1.PartialObjectMetadata) error {
-			if t := (removed{*k, o.Namespace, o.Name}); isOurs(t) && metav1.GetControllerOf(o) == nil {
-				all = append(all, t)
-			}
-			return nil
-		})
-		if apierrors.IsForbidden(err) && !needed(k) {
-			continue // nothing of ours is of that kind
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
-
-// isOurs: of what was selected. Policies and records go with their CRDs.
-func isOurs(t removed) bool {
-	switch {
-	case t.kind.Group == v1alpha1.Group:
-		return t.kind.Resource == "gitsyncs"
-	case t.kind.Resource == crdResource:
-		return strings.HasSuffix(t.name, "."+v1alpha1.Group)
-	case t.kind.Group == "" && t.kind.Resource == "namespaces":
-		return t.name == syncNamespace
-	case t.namespace == "":
-		return t.name == ownPrefix || strings.HasPrefix(t.name, ownPrefix+"-") || strings.HasPrefix(t.name, ownPrefix+":")
-	}
-	return t.namespace == syncNamespace
-}
-
-// needed: the manifests have objects of this kind.
-func needed(k *removalKind) bool {
-	return slices.Contains([]string{
-		"", "apps", "networking.k8s.io", "policy", "scheduling.k8s.io", "flowcontrol.apiserver.k8s.io", rbacGroup,
-		"admissionregistration.k8s.io", "apiextensions.k8s.io", v1alpha1.Group,
-	}, k.Group)
-}
-
 // bindings are those of others that name a role of Gitlatch's.
 func (c *removalCluster) bindings(ctx context.Context) ([]string, error) {
 	names := func(ref rbacv1.RoleRef, labels map[string]string) bool {
@@ -201,7 +158,7 @@ func (c *removalCluster) bindings(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("listing rolebindings: %w", err)
 	}
 	for _, b := range inOne.Items {
-		if names(b.RoleRef, b.Labels) && b.Namespace != syncNamespace {
+		if names(b.RoleRef, b.Labels) && b.Namespace != c.place.Namespace {
 			found = append(found, "rolebinding."+rbacGroup+"/"+b.Name+" -n "+b.Namespace)
 		}
 	}

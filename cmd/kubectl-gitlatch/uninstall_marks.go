@@ -42,7 +42,11 @@ func (u *uninstall) planMarks(ctx context.Context, r *removal) error {
 	for i := range r.cluster.kinds {
 		err := r.cluster.each(ctx, &r.cluster.kinds[i], metav1.ListOptions{LabelSelector: v1alpha1.LabelSync},
 			func(*metav1.PartialObjectMetadata) error { marked++; return nil })
-		if err != nil && !apierrors.IsForbidden(err) {
+		switch {
+		case err == nil, apierrors.IsForbidden(err):
+		case serverSaid(err):
+			r.note("marks on %s are not counted: %s", r.cluster.kinds[i].GroupResource(), line(err.Error()))
+		default:
 			return err
 		}
 	}
@@ -52,28 +56,58 @@ func (u *uninstall) planMarks(ctx context.Context, r *removal) error {
 	return nil
 }
 
-// removeMarks takes them off. Controllers copy annotations to what they make, from
-// parents that may come later: so it is done until nothing is found.
+// rounds is how often marks are looked for. Controllers copy annotations to what they make,
+// from parents that may come later.
+const rounds = 3
+
+// removeMarks takes them off until nothing is found. One that another's webhook refuses is
+// told of, and no more: marks do nothing.
 func (u *uninstall) removeMarks(ctx context.Context, r *removal, _ *removalStep) error {
-	for range 3 {
-		found := 0
+	var refused []string
+	for round := 0; ; round++ {
+		var found []string
 		err := u.eachMarked(ctx, r, func(t removed, change map[string]any) error {
-			found++
-			return r.cluster.patch(ctx, t, map[string]any{"metadata": change})
+			if slices.Contains(refused, t.String()) {
+				return nil
+			}
+			found = append(found, t.String())
+			if round == rounds {
+				return nil
+			}
+			err := r.cluster.patch(ctx, t, map[string]any{"metadata": change})
+			if !serverSaid(err) {
+				return err
+			}
+			if refused = append(refused, t.String()); len(refused) <= told {
+				r.note("the marks stay: %s", line(err.Error()))
+			}
+			return nil
 		})
-		if err != nil || found == 0 {
+		if err != nil {
 			return err
 		}
+		if len(found) > 0 && round < rounds {
+			continue
+		}
+		if len(found) > 0 {
+			r.note("%d objects had marks again after they were taken off %d times, such as %s: something copies them, and they stay", len(found), rounds, found[0])
+		}
+		if more := len(refused) - told; more > 0 {
+			r.note("the marks of %d more objects stay, which could not be written", more)
+		}
+		return nil
 	}
-	return nil
 }
+
+// told is how many objects are told of by name.
+const told = 10
 
 // eachMarked calls do with every object of somebody else's that carries marks, and with
 // what takes them off.
 func (u *uninstall) eachMarked(ctx context.Context, r *removal, do func(removed, map[string]any) error) error {
 	for i := range r.cluster.kinds {
 		k := &r.cluster.kinds[i]
-		if k.Group == v1alpha1.Group || k.Group == "admissionregistration.k8s.io" || k.Resource == "events" ||
+		if k.Group == v1alpha1.Group || k.Group == admissionGroup || k.Resource == "events" ||
 			!slices.Contains(k.verbs, "patch") {
 			continue
 		}
@@ -83,7 +117,7 @@ func (u *uninstall) eachMarked(ctx context.Context, r *removal, do func(removed,
 			}
 			return nil
 		})
-		if apierrors.IsForbidden(err) {
+		if serverSaid(err) {
 			r.note("marks on %s are not looked for: %s", k.GroupResource(), line(err.Error()))
 		} else if err != nil {
 			return err

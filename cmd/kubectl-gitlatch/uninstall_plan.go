@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 )
@@ -15,6 +16,8 @@ import (
 // removal is what uninstall does, and what it leaves.
 type removal struct {
 	DryRun bool `json:"dryRun"`
+	// Place is the cluster that was asked.
+	Place removalPlace `json:"cluster"`
 	// Steps in their order; one with nothing to do is left out.
 	Steps []*removalStep `json:"steps"`
 	// Records is what becomes of them.
@@ -23,8 +26,11 @@ type removal struct {
 	Kept []keptObject `json:"kept"`
 	// Notes are for people.
 	Notes []string `json:"notes"`
+	// Failed is why it was not carried out to its end.
+	Failed string `json:"failed,omitempty"`
 
 	cluster *removalCluster
+	archive *removalArchive
 }
 
 type removalStep struct {
@@ -56,15 +62,27 @@ func (u *uninstall) plan(ctx context.Context) (*removal, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &removal{DryRun: u.dryRun, cluster: c, Steps: []*removalStep{}, Kept: []keptObject{}, Notes: []string{}}
-	if r.Records, err = u.recordsOf(ctx, c); err != nil {
+	if err := c.elsewhere(ctx); err != nil {
 		return nil, err
 	}
-	ours, err := c.ours(ctx)
+	r := &removal{DryRun: u.dryRun, Place: c.place, cluster: c, Steps: []*removalStep{}, Kept: []keptObject{}, Notes: []string{}}
+	ours, err := r.ours(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if err := u.served(c, ours); err != nil {
+		return nil, err
+	}
+	if r.Records, err = u.recordsOf(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := u.noteHeads(ctx, r); err != nil {
+		return nil, err
+	}
 	u.sort(r, ours)
+	if err := u.planPods(ctx, r); err != nil {
+		return nil, err
+	}
 	if err := u.planNamespace(ctx, r, ours); err != nil {
 		return nil, err
 	}
@@ -84,10 +102,12 @@ func (u *uninstall) recordsOf(ctx context.Context, c *removalCluster) (removedRe
 	case u.discard:
 		r.Fate = "discarded"
 	}
-	err := c.each(ctx, c.kind(v1alpha1.Group, "changerecords"), metav1.ListOptions{}, func(*metav1.PartialObjectMetadata) error {
-		r.Count++
+	found := map[types.UID]bool{} // a list that was begun anew shows them again
+	err := c.each(ctx, c.kind(v1alpha1.Group, "changerecords"), metav1.ListOptions{}, func(o *metav1.PartialObjectMetadata) error {
+		found[o.UID] = true
 		return nil
 	})
+	r.Count = len(found)
 	return r, err
 }
 
@@ -105,10 +125,10 @@ func (u *uninstall) sort(r *removal, ours []removed) {
 	put := func(step string, t removed) { steps[step].targets = append(steps[step].targets, t) }
 	for _, t := range ours {
 		switch resource := t.kind.Resource; {
-		case t.kind.Group == "admissionregistration.k8s.io" && strings.HasSuffix(resource, "webhookconfigurations"):
+		case t.kind.Group == admissionGroup && strings.HasSuffix(resource, "webhookconfigurations"):
 			put("off", t)
 			put("registration", t)
-		case t.kind.Group == "admissionregistration.k8s.io":
+		case t.kind.Group == admissionGroup:
 			put("backstop", t)
 		case resource == "deployments":
 			put("stop", t)
@@ -116,7 +136,7 @@ func (u *uninstall) sort(r *removal, ours []removed) {
 			put("rights", t)
 		case t.kind.Group == v1alpha1.Group && resource == "gitsyncs":
 			put("syncs", t)
-		case resource == "customresourcedefinitions" && u.keep && t.name == "changerecords."+v1alpha1.Group:
+		case resource == crdResource && u.keep && t.name == recordsCRD:
 			r.Kept = append(r.Kept, keptObject{t.String(), "--keep-records: it holds the records, which nobody guards any more"})
 		default:
 			put("rest", t)
@@ -124,8 +144,8 @@ func (u *uninstall) sort(r *removal, ours []removed) {
 	}
 	// A policy goes before its binding in the alphabet, and must go after it.
 	slices.SortStableFunc(steps["backstop"].targets, func(a, b removed) int { return strings.Compare(b.kind.Resource, a.kind.Resource) })
-	if r.Records.Count > 0 && !u.keep {
-		steps["records"].Objects = []string{fmt.Sprintf("%d changerecords", r.Records.Count)}
+	if slices.ContainsFunc(steps["rest"].targets, isRecordsCRD) {
+		steps["records"].Objects = []string{fmt.Sprintf("%d changerecords, and what is written until then", r.Records.Count)}
 	}
 	for _, s := range r.Steps {
 		for _, t := range s.targets {
@@ -140,7 +160,9 @@ func (r *removal) prune() {
 }
 
 func (r *removal) note(format string, args ...any) {
-	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(r.Notes, text) {
+		r.Notes = append(r.Notes, text)
+	}
 }
 
 // planBindings tells of bindings of others to roles that go: they would give nothing.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -12,9 +13,10 @@ func (u *uninstall) print(r *removal) error {
 		return printAs(u.Out, u.output, r)
 	}
 	if len(r.Steps) == 0 {
-		fmt.Fprintln(u.Out, "nothing of Gitlatch is here")
+		fmt.Fprintf(u.Out, "nothing of Gitlatch is here: %s\n", r.Place)
 		return u.printLeft(r)
 	}
+	fmt.Fprintf(u.Out, "Gitlatch is to be removed from %s\n\n", r.Place)
 	table := printers.GetNewTabWriter(u.Out)
 	fmt.Fprintln(table, "STEP\tREMOVES")
 	for _, s := range r.Steps {
@@ -23,8 +25,13 @@ func (u *uninstall) print(r *removal) error {
 				fmt.Fprintf(table, "\t%s\n", line(object))
 				continue
 			}
-			if s.Step == "off" || s.Step == "records" {
-				object += " " + map[string]string{"off": "(switched off)", "records": "(" + orNone(r.Records.Fate) + ")"}[s.Step]
+			switch fate := r.Records.Fate; {
+			case s.Step == "off":
+				object += " (switched off)"
+			case s.Step == "records" && fate == "":
+				object += " (" + sayFate + ")"
+			case s.Step == "records":
+				object += " (" + fate + ")"
 			}
 			fmt.Fprintf(table, "%s\t%s\n", s.Step, line(object))
 		}
@@ -51,13 +58,24 @@ func (u *uninstall) printLeft(r *removal) error {
 	return nil
 }
 
+// printEnd shows what was done, and what there is to know, to its end or not.
 func (u *uninstall) printEnd(r *removal) error {
-	if len(r.Steps) == 0 {
+	if u.output != "table" || len(r.Steps) == 0 {
 		return u.print(r)
 	}
 	if r.Records.Head != "" {
 		fmt.Fprintf(u.Out, "%d records are in %s, which ends at %s\n", r.Records.Count, r.Records.File, r.Records.Head)
 	}
-	fmt.Fprintln(u.Out, "Gitlatch is removed")
+	if r.Failed != "" {
+		var left []string
+		for _, s := range r.Steps {
+			if !s.Done {
+				left = append(left, s.Step)
+			}
+		}
+		fmt.Fprintf(u.Out, "Gitlatch is not removed from %s; not done: %s\n", r.Place, orNone(strings.Join(left, ", ")))
+		return u.printLeft(r)
+	}
+	fmt.Fprintf(u.Out, "Gitlatch is removed from %s\n", r.Place)
 	return u.printLeft(r)
 }

@@ -21,6 +21,11 @@ func (u *uninstall) deleteRest(ctx context.Context, r *removal, s *removalStep) 
 	if err := u.forceOut(ctx, r); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(s.targets, isRecordsCRD) {
+		if err := u.saveRecords(ctx, r, s); err != nil { // the last moment for one that came late
+			return err
+		}
+	}
 	if err := u.deleteAll(ctx, r, s); err != nil {
 		return err
 	}
@@ -60,18 +65,21 @@ func (u *uninstall) forceOut(ctx context.Context, r *removal) error {
 // while it ran beside what was installed.
 func (u *uninstall) planNamespace(ctx context.Context, r *removal, ours []removed) error {
 	namespace := slices.IndexFunc(ours, func(t removed) bool { return t.kind.Group == "" && t.kind.Resource == "namespaces" })
-	if namespace < 0 {
-		return nil
-	}
-	foreign, made, err := r.cluster.within(ctx, syncNamespace)
+	foreign, made, err := r.cluster.within(ctx, r.Place.Namespace)
 	if err != nil {
 		return err
 	}
 	rest := r.step("rest")
+	rest.targets = append(rest.targets, made...)
+	for _, t := range made {
+		rest.Objects = append(rest.Objects, t.String())
+	}
+	if namespace < 0 {
+		return nil // nobody installed it with Gitlatch
+	}
 	if at := slices.IndexFunc(rest.targets, func(t removed) bool { return t.String() == ours[namespace].String() }); at >= 0 {
 		rest.targets = slices.Delete(rest.targets, at, at+1)
 	}
-	rest.targets = append(rest.targets, made...)
 	switch {
 	case len(foreign) == 0:
 		rest.targets = append(rest.targets, ours[namespace])
@@ -106,26 +114,39 @@ func (c *removalCluster) within(ctx context.Context, namespace string) (foreign 
 			switch t := (removed{*k, o.Namespace, o.Name}); {
 			case slices.Contains(madeByUs(), k.Resource+"/"+o.Name):
 				made = append(made, t)
-			case len(o.OwnerReferences) > 0, o.Labels["app.kubernetes.io/part-of"] == ownPrefix, everywhere(k, o):
+			case everywhere(k, o), k.Resource != "secrets" && len(o.OwnerReferences) > 0,
+				o.Labels["app.kubernetes.io/part-of"] == ownPrefix && (isOurs(t, namespace) || follows(t)):
 			default:
 				foreign = append(foreign, t.String())
 			}
 			return nil
 		})
-		if apierrors.IsForbidden(err) {
+		switch {
+		case apierrors.IsForbidden(err):
 			foreign = append(foreign, "perhaps "+k.GroupResource().String()+", which you may not list")
-		} else if err != nil {
+		case serverSaid(err):
+			foreign = append(foreign, "perhaps "+k.GroupResource().String()+", which can't be listed ("+line(err.Error())+")")
+		case err != nil:
 			return nil, nil, err
 		}
+	}
+	for _, gv := range c.silent {
+		foreign = append(foreign, "perhaps objects of "+gv+", which does not answer")
 	}
 	slices.Sort(foreign)
 	return foreign, made, nil
 }
 
-// madeByUs is what the processes make in their namespace.
+// follows: it goes with a Deployment or a Service of ours.
+func follows(t removed) bool {
+	return ourName(t.name) && t.kind.Group == "" && slices.Contains([]string{"pods", "endpoints"}, t.kind.Resource)
+}
+
+// madeByUs is what the processes make in their namespace, and the dashboard of
+// manifests/monitoring, which a generator makes.
 func madeByUs() []string {
 	return []string{
-		"secrets/gitlatch-webhook-ca", "configmaps/gitlatch-reporter",
+		"secrets/gitlatch-webhook-ca", "configmaps/gitlatch-reporter", "configmaps/gitlatch-dashboard",
 		"leases/gitlatch-webhook", "leases/gitlatch-applier", "leases/gitlatch-reporter",
 	}
 }

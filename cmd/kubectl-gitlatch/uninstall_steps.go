@@ -32,7 +32,7 @@ func (u *uninstall) carryOut(ctx context.Context, r *removal) error {
 	if len(r.Steps) == 0 {
 		return nil
 	}
-	left, err := r.cluster.ours(ctx)
+	left, err := r.ours(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,13 +136,28 @@ func (u *uninstall) stopAll(ctx context.Context, r *removal, s *removalStep) err
 	return err
 }
 
+// planPods has a run wait that finds the Deployments gone, and pods of theirs not yet.
+func (u *uninstall) planPods(ctx context.Context, r *removal) error {
+	stop := r.step("stop")
+	if len(stop.Objects) > 0 {
+		return nil
+	}
+	pods, err := r.cluster.pods(ctx)
+	for _, pod := range pods {
+		stop.Objects = append(stop.Objects, pod.String())
+	}
+	return err
+}
+
 func (c *removalCluster) pods(ctx context.Context) (pods []removed, err error) {
 	k := c.kind("", "pods")
 	if k == nil {
 		return nil, nil
 	}
-	err = c.eachIn(ctx, k, syncNamespace, metav1.ListOptions{LabelSelector: partOf}, func(o *metav1.PartialObjectMetadata) error {
-		pods = append(pods, removed{*k, o.Namespace, o.Name})
+	err = c.eachIn(ctx, k, c.place.Namespace, metav1.ListOptions{LabelSelector: partOf}, func(o *metav1.PartialObjectMetadata) error {
+		if ourName(o.Name) {
+			pods = append(pods, removed{*k, o.Namespace, o.Name})
+		}
 		return nil
 	})
 	return pods, err

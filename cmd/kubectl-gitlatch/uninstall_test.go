@@ -25,6 +25,9 @@ func TestUninstallIsAskedRightOrNotAtAll(t *testing.T) {
 		{"two fates for the records", []string{"--keep-records", "--discard-records"},
 			"error: --archive, --keep-records and --discard-records: say one\n"},
 		{"a file that is there", []string{"--archive", there}, "error: --archive " + there + ": it is there already; name a new file\n"},
+		{"a file below a file", []string{"--archive", there + "/x"}, "error: --archive: lstat " + there + "/x: not a directory\n"},
+		{"a file in a directory that is not there", []string{"--archive", there + ".d/x"},
+			"error: --archive " + there + ".d/x: its directory: stat " + there + ".d: no such file or directory\n"},
 		{"no time", []string{"--timeout", "0s"}, "error: --timeout 0s: use a time such as 2m\n"},
 		{"for a program, with nobody to ask", []string{"-o", "json"}, "error: -o json: pass --yes as well, since there is nobody to ask\n"},
 		{"another format", []string{"-o", "wide"}, `error: unknown output "wide": use one of table, json, yaml` + "\n"},
@@ -87,6 +90,9 @@ func TestWhatIsGitlatchsOwn(t *testing.T) {
 	}{
 		{"its Deployment", removed{kind("apps", "deployments"), "gitlatch-system", "gitlatch-webhook"}, true},
 		{"one of another namespace that carries the label", removed{kind("apps", "deployments"), "prod", "gitlatch-webhook"}, false},
+		{"one beside it that carries the label", removed{kind("apps", "deployments"), "gitlatch-system", "redis"}, false},
+		{"a deploy key that carries the label and begins as ours do", removed{kind("", "secrets"), "gitlatch-system", "gitlatch-key"}, false},
+		{"an archive that carries the label", removed{kind("", "persistentvolumeclaims"), "gitlatch-system", "gitlatch-archive"}, false},
 		{"its role", removed{kind(rbacGroup, "clusterroles"), "", "gitlatch-viewer"}, true},
 		{"a role of somebody's that carries the label", removed{kind(rbacGroup, "clusterroles"), "", "platform-viewer"}, false},
 		{"its CRD", removed{kind("apiextensions.k8s.io", crdResource), "", "gitsyncs.gitlatch.dev"}, true},
@@ -96,7 +102,7 @@ func TestWhatIsGitlatchsOwn(t *testing.T) {
 		{"its namespace", removed{kind("", "namespaces"), "", "gitlatch-system"}, true},
 		{"another namespace that carries the label", removed{kind("", "namespaces"), "", "gitlatch-tenants"}, false},
 	} {
-		if got := isOurs(c.of); got != c.want {
+		if got := isOurs(c.of, "gitlatch-system"); got != c.want {
 			t.Errorf("%s: %t, want %t", c.name, got, c.want)
 		}
 	}

@@ -77,6 +77,9 @@ func coldStart(t *testing.T, failurePolicy string) {
 	recorded(t, "the end of the gap", began, gap(open.Spec.Gap.Cause))
 	p.run(t, "alice", "kubectl -n gitlatch-system get pods -o wide").MustAllow(t)
 	p.run(t, "alice", "kubectl gitlatch records list --outcome Tampered --since 1h").MustAllow(t)
+	if r := p.run(t, "alice", "kubectl gitlatch audit --since 1h"); r.Code > 1 { // 1: it found what other drills wrote
+		t.Errorf("audit: exit %d: %s", r.Code, r.Err)
+	}
 	for _, e := range refusedSystem(t, mark) {
 		t.Errorf("the control plane was refused: %s %s %s/%s by %s: %s", e.Verb, e.ObjectRef.Resource, e.ObjectRef.Namespace,
 			e.ObjectRef.Name, e.User.Username, e.ResponseStatus.Message)

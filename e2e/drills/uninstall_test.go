@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 	"github.com/gitlatch/gitlatch/test/gitserver"
 	"github.com/gitlatch/gitlatch/test/world"
@@ -184,14 +185,29 @@ kubectl delete validatingadmissionpolicybinding,validatingadmissionpolicy gitlat
 sleep 2`).MustAllow(t)
 	file := filepath.Join(t.TempDir(), "records.json")
 	p.run(t, "alice", `kubectl -n gitlatch-system delete deployment gitlatch-webhook gitlatch-applier gitlatch-reporter`).MustAllow(t)
+	p.run(t, "alice", `kubectl -n gitlatch-system wait --for=delete pod -l app.kubernetes.io/part-of=gitlatch --timeout=2m`).MustAllow(t)
 	p.runWith(t, "alice", `kubectl get changerecords -o json > records.json`, "records.json", file).MustAllow(t)
 	p.run(t, "alice", `kubectl get gitsyncs -A --no-headers -o custom-columns=:.metadata.namespace,:.metadata.name | while read -r namespace name; do
   kubectl -n "$namespace" patch gitsync "$name" --type=merge -p '{"spec":{"deletionPolicy":"Orphan"},"metadata":{"finalizers":null}}'
 done`).MustAllow(t)
-	node.Hold() // whoever was dead stays so: its pod is going
+	records := here.Records(t, all) // with what was written while the pods ended, or since
+	node.Hold()                     // whoever was dead stays so: its pod is going
 	p.run(t, "alice", `kubectl delete -k manifests/default --ignore-not-found`).MustAllow(t)
 	p.run(t, "alice", `kubectl delete mutatingwebhookconfiguration,validatingwebhookconfiguration gitlatch --ignore-not-found`).MustAllow(t)
-	if info, err := os.Stat(file); err != nil || info.Size() < 1000 {
-		t.Errorf("the records were not saved: %v", err)
+	text, err := os.ReadFile(file)
+	world.Must(t, err)
+	var saved v1alpha1.ChangeRecordList
+	world.Must(t, json.Unmarshal(text, &saved))
+	var uids, want []string
+	for i := range saved.Items {
+		uids = append(uids, string(saved.Items[i].UID))
+	}
+	for i := range records {
+		want = append(want, string(records[i].UID))
+	}
+	slices.Sort(uids)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, uids); diff != "" || len(want) == 0 {
+		t.Errorf("%d records; those that were saved (-want +got):\n%s", len(want), diff)
 	}
 }

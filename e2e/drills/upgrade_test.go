@@ -59,6 +59,10 @@ func TestTheWebhooksOwnUpgradeAndRollback(t *testing.T) {
 	if strings.Contains(strings.Join(webhookPods(t), " "), crashed) {
 		t.Errorf("%s, which crashed, is still there", crashed)
 	}
+	p.run(t, "alice", "kubectl get changepolicies").MustAllow(t)
+	world.Eventually(t, "no gap to be open", time.Minute, errorOf(func() error {
+		return lacks(p.run(t, "alice", "kubectl get changerecords -l gitlatch.dev/gap=open").MustAllow(t).Out, "cr-")
+	}))
 	mine := func(outcome v1alpha1.Outcome, user string) func(*v1alpha1.ChangeRecord) bool {
 		return func(r *v1alpha1.ChangeRecord) bool {
 			return r.Spec.Outcome == outcome && r.Spec.Requester.Username == user && r.Spec.Request.Name == "gitlatch-webhook"

@@ -14,7 +14,7 @@ import (
 const module = "github.com/gitlatch/gitlatch"
 
 // Build compiles commands of ours, "webhook" or "kubectl-gitlatch", into the directory. The Go build cache makes the
-// second time a matter of a second. They have the race detector when the test has it, or [RaceVariable] says so.
+// second time a matter of a second. They have the race detector when the test has it.
 func Build(ctx context.Context, dir string, commands ...string) error {
 	root, err := Root(ctx)
 	if err != nil {
@@ -24,10 +24,7 @@ func Build(ctx context.Context, dir string, commands ...string) error {
 		return err
 	}
 	for _, name := range commands {
-		cmd, err := building(ctx, root, filepath.Join(dir, name), name)
-		if err != nil {
-			return err
-		}
+		cmd := building(ctx, root, filepath.Join(dir, name), name, raced())
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("building cmd/%s: %w\n%s", name, err, out)
 		}
@@ -36,11 +33,7 @@ func Build(ctx context.Context, dir string, commands ...string) error {
 }
 
 // building is the go command that builds one of ours.
-func building(ctx context.Context, root, target, name string) (*exec.Cmd, error) {
-	race, err := raced()
-	if err != nil {
-		return nil, err
-	}
+func building(ctx context.Context, root, target, name string, race bool) *exec.Cmd {
 	flags, cgo := []string{"-trimpath", "-ldflags", "-s -w"}, "CGO_ENABLED=0"
 	if race {
 		// The detector is C. With the flags of `go test -race` what that compiled is compiled already.
@@ -50,7 +43,7 @@ func building(ctx context.Context, root, target, name string) (*exec.Cmd, error)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), cgo)
-	return cmd, nil
+	return cmd
 }
 
 // Root returns the directory of our source: above this file, or, where the compiler trimmed its path, what the go

@@ -2,36 +2,23 @@ package gitlatch
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"runtime/debug"
-	"strconv"
 	"strings"
 )
 
-// RaceVariable names the environment variable that has our commands built with the race detector ("1") or without it
-// ("0"), whatever the test itself is built with. It needs a C compiler. Unset, they are built as the test is.
-const RaceVariable = "GITLATCH_TEST_RACE"
-
-// raced says whether commands are built with the race detector.
-func raced() (bool, error) {
-	if set := os.Getenv(RaceVariable); set != "" {
-		wanted, err := strconv.ParseBool(set)
-		if err != nil {
-			return false, fmt.Errorf("reading %s: %q is neither 0 nor 1", RaceVariable, set)
-		}
-		return wanted, nil
-	}
+// raced says whether this test has the race detector; then the commands that it starts are built with it.
+func raced() bool {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return false, nil
+		return false
 	}
 	for _, setting := range info.Settings {
 		if setting.Key == "-race" {
-			return setting.Value == "true", nil
+			return setting.Value == "true"
 		}
 	}
-	return false, nil
+	return false
 }
 
 // raceReport is how the race detector writes what it found.

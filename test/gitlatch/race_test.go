@@ -1,7 +1,6 @@
 package gitlatch
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,23 +54,14 @@ func TestStoppingAnInstallationThatRacedPanics(t *testing.T) {
 	}
 }
 
-func TestTheRaceDetectorIsBuiltInWhenItIsAskedFor(t *testing.T) {
-	for _, test := range []struct{ set, want, cgo string }{{"1", "-race", "CGO_ENABLED=1"}, {"0", "", "CGO_ENABLED=0"}} {
-		t.Setenv(RaceVariable, test.set)
-		cmd, err := building(context.Background(), "/src", "/bin/webhook", "webhook")
-		if err != nil {
-			t.Fatal(err)
+func TestTheRaceDetectorIsBuiltInWhereTheTestHasIt(t *testing.T) {
+	for race, want := range map[bool]string{true: "CGO_ENABLED=1", false: "CGO_ENABLED=0"} {
+		cmd := building(t.Context(), "/src", "/bin/webhook", "webhook", race)
+		if got := strings.Join(cmd.Args, " "); strings.Contains(got, " -race ") != race {
+			t.Errorf("%t: the command is %s", race, got)
 		}
-		if got := strings.Join(cmd.Args, " "); strings.Contains(got, " -race ") != (test.want != "") {
-			t.Errorf("%s=%s: the command is %s", RaceVariable, test.set, got)
+		if got := cmd.Env[len(cmd.Env)-1]; got != want {
+			t.Errorf("%t: the environment ends with %s, want %s", race, got, want)
 		}
-		if got := cmd.Env[len(cmd.Env)-1]; got != test.cgo {
-			t.Errorf("%s=%s: the environment ends with %s, want %s", RaceVariable, test.set, got, test.cgo)
-		}
-	}
-	t.Setenv(RaceVariable, "perhaps")
-	_, err := building(context.Background(), "/src", "/bin/webhook", "webhook")
-	if want := `reading GITLATCH_TEST_RACE: "perhaps" is neither 0 nor 1`; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
 	}
 }
