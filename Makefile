@@ -125,7 +125,7 @@ clean-tree: generate
 		echo "generated files are not as committed (make generate, then commit):"; echo "$$changed"; exit 1; fi
 
 .PHONY: presubmit
-presubmit: ## What .ci/run runs before test-minors, test-peers and fuzz: generated files up to date, lint, build, test, race of some, demo.
+presubmit: ## What .ci/run runs before test-peers: generated files up to date, lint, build, test, race of some, demo.
 	$(MAKE) clean-tree
 	$(MAKE) lint
 	$(MAKE) build
