@@ -69,8 +69,10 @@ lint: ## gofmt, go vet, staticcheck.
 	if [ -n "$$unformatted" ]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags peers $(PEERS)
+	$(GO) vet -tags drills ./e2e/drills
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags peers $(PEERS)
+	$(GO) tool staticcheck -tags drills ./e2e/drills
 
 .PHONY: binaries
 binaries: ## Build the control plane that tests and demo run on, once: ten minutes on two cores, then cached.
@@ -92,6 +94,10 @@ test-peers: peers binaries ## Run the tests that need Prometheus, Alertmanager, 
 	promtool check rules manifests/monitoring/rules.yaml
 	promtool test rules manifests/monitoring/tests/*.yaml
 	$(GO) test -tags peers -p 1 -timeout $(TESTTIME) $(PEERS)
+
+.PHONY: drills
+drills: binaries ## Run the lock-out drills: cold start, upgrade, uninstall and the like, by their runbooks' commands.
+	$(GO) test -tags drills -timeout $(TESTTIME) ./e2e/drills
 
 .PHONY: test-minors
 test-minors: ## Run the gate's scenarios on the oldest supported Kubernetes (1.35), built once in ten minutes as well.

@@ -1,6 +1,9 @@
+//go:build drills
+
 package drills
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -44,6 +47,9 @@ kubectl delete validatingadmissionpolicybinding gitlatch --ignore-not-found`
 			shell(t, "reviewer", c.off).MustFail(t, "orbidden") // who has no right to the kinds has none to the switch
 			p.run(t, "alice", c.off).MustAllow(t)
 			name := here.Named("while-off")
+			t.Cleanup(func() { // what is by hand is no part of what Gitlatch leaves
+				_, _, _ = here.Plane.Kubectl(context.Background(), syncer, "", "delete", "configmap", name, "-n", "default", "--ignore-not-found")
+			})
 			world.Eventually(t, "the gate to be off", 30*time.Second, errorOf(func() error {
 				here.Kubectl(t, "alice", "delete", "configmap", name, "-n", "default", "--ignore-not-found")
 				return refusal(here.Kubectl(t, "alice", "create", "configmap", name, "-n", "default"))

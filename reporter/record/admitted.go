@@ -114,6 +114,9 @@ func (w *Writer) write(ctx context.Context, t *attempt, content string, e Entry)
 		if e.Retry {
 			s := w.admittedSlot(rec.Name, t)
 			s.err = err
+			s.again = func(ctx context.Context) (rec, created *v1alpha1.ChangeRecord, err error) {
+				return w.createAttempt(ctx, &e, t)
+			}
 			w.postpone(s, rec, true)
 		}
 		w.follow(rec.Name) // a timeout may hide a success
@@ -157,10 +160,10 @@ const maxSameNames = 8
 // replica has recorded the same attempt: rec is what it wrote.
 func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, created *v1alpha1.ChangeRecord, err error) {
 	rec = build("", e)
+	rec.Name = attemptName(e, rec, bucket(t.first, attemptBucket), 0)
 	there, err := w.straddling(ctx, e, rec, t)
 	switch {
 	case err != nil:
-		rec.Name = ownName(e, rec, t)
 		return rec, nil, err
 	case there != nil:
 		return there, nil, nil
@@ -182,7 +185,6 @@ func (w *Writer) createAttempt(ctx context.Context, e *Entry, t *attempt) (rec, 
 		}
 		switch {
 		case err != nil:
-			rec.Name = ownName(e, rec, t)
 			return rec, nil, err
 		case same:
 			return there, nil, nil
@@ -207,13 +209,6 @@ func attemptName(e *Entry, rec *v1alpha1.ChangeRecord, bucket string, n int) str
 		}
 	}
 	return recordName(parts...)
-}
-
-// ownName is for a record whose like could not be compared with: what is there under
-// the name that they share may be of another attempt, and would be taken for this one
-// when it is tried again.
-func ownName(e *Entry, rec *v1alpha1.ChangeRecord, t *attempt) string {
-	return attemptName(e, rec, bucket(t.first, attemptBucket), maxSameNames+1)
 }
 
 // ofItsOwn tells an attempt that no other replica can tell from its like.

@@ -153,19 +153,25 @@ func (w *Writer) flushSlot(ctx context.Context, s *slot) error {
 // it: there is nothing left to store.
 func (w *Writer) createLate(ctx context.Context, s *slot) (counted bool, err error) {
 	w.mu.Lock()
-	rec, late := s.record, w.Clock.Now().After(s.giveUp)
+	rec, again, late := s.record, s.again, w.Clock.Now().After(s.giveUp)
 	w.mu.Unlock()
 	if rec == nil {
 		return false, nil
 	}
-	created, err := w.create(ctx, rec)
+	if again == nil {
+		again = func(ctx context.Context) (_, created *v1alpha1.ChangeRecord, err error) {
+			created, err = w.create(ctx, rec)
+			return rec, created, err
+		}
+	}
+	there, created, err := again(ctx)
 	if err == nil && created == nil && s.oneAttempt() {
-		counted, err = w.counted(ctx, s.name)
+		counted, err = w.counted(ctx, there.Name)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case err == nil && counted:
+	case err == nil && (counted || !w.rename(s, there.Name)):
 		w.forget(s)
 		return true, nil
 	case err == nil:
@@ -188,6 +194,21 @@ func (w *Writer) counted(ctx context.Context, name string) (bool, error) {
 		return false, fmt.Errorf("reading record %s: %w", name, err)
 	}
 	return rec.Status.Count > 0, nil
+}
+
+// rename moves a slot to the record that its attempt got in the end; false: another
+// slot counts that already. w.mu is held.
+func (w *Writer) rename(s *slot, name string) bool {
+	if s.name == name {
+		return true
+	}
+	if w.slots[name] != nil {
+		return false
+	}
+	delete(w.slots, s.id)
+	s.id, s.name = name, name
+	w.slots[name] = s
+	return true
 }
 
 // sweep forgets slots whose bucket is over and which have nothing to store.

@@ -71,7 +71,7 @@ func (w *Writer) search(ctx context.Context, e *Entry) (*v1alpha1.ChangeRecord, 
 	for i := range found {
 		there := &found[i]
 		if sameAct(there, mine) && sameRuling(there, mine) && covers(there, mine) && goesFor(there, e, found) {
-			return there, nil
+			return there.DeepCopy(), nil
 		}
 	}
 	if e.GenerateName == "" {
@@ -84,7 +84,7 @@ func (w *Writer) search(ctx context.Context, e *Entry) (*v1alpha1.ChangeRecord, 
 		if !sameRuling(&found[i], mine) {
 			continue
 		}
-		if rec, err := w.claim(ctx, &found[i], mine.Spec.Request.Name); rec != nil || err != nil {
+		if rec, err := w.claim(ctx, found[i].DeepCopy(), mine.Spec.Request.Name); rec != nil || err != nil {
 			return rec, err
 		}
 	}
@@ -92,8 +92,12 @@ func (w *Writer) search(ctx context.Context, e *Entry) (*v1alpha1.ChangeRecord, 
 }
 
 // younger lists the records of an act that are young enough to be of the same
-// request, oldest first.
+// request, oldest first. Who asks at the same time shares them, and changes none.
 func (w *Writer) younger(ctx context.Context, act string) ([]v1alpha1.ChangeRecord, error) {
+	return w.acts.get(ctx, act, func(ctx context.Context) ([]v1alpha1.ChangeRecord, error) { return w.listYounger(ctx, act) })
+}
+
+func (w *Writer) listYounger(ctx context.Context, act string) ([]v1alpha1.ChangeRecord, error) {
 	var list v1alpha1.ChangeRecordList
 	if err := w.Store.List(ctx, &list, client.MatchingLabels{labelAttempt: act}); err != nil {
 		return nil, err

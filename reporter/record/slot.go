@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ type slot struct {
 	record  *v1alpha1.ChangeRecord // to be created; nil once it is
 	created *v1alpha1.ChangeRecord // of what we created, see forStatus, until the first status is stored
 	giveUp  time.Time              // when creating is no longer tried
+	again   createFunc             // creates the record; nil: as it is, under its name
 	busy    bool                   // a flush has it in hand
 	adopted bool                   // another replica has created it, and most likely counts it
 
@@ -37,6 +39,9 @@ type slot struct {
 	named     bool   // it is stored
 	expires   time.Time
 }
+
+// createFunc creates a record. created is nil where there was one already, which rec is.
+type createFunc func(context.Context) (rec, created *v1alpha1.ChangeRecord, err error)
 
 // maxSamples is what the schema allows.
 const maxSamples = 20

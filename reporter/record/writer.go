@@ -83,6 +83,7 @@ type Writer struct {
 	key      []byte // of content hashes; gone with the process
 	wake     chan struct{}
 	flushing sync.Mutex // held over a whole flush, so that shares go out in order
+	acts     joint[string, []v1alpha1.ChangeRecord]
 
 	mu       sync.Mutex // guards all below, and every slot
 	slots    map[string]*slot
