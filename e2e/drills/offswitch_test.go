@@ -48,7 +48,7 @@ kubectl delete validatingadmissionpolicybinding gitlatch --ignore-not-found`
 			p.run(t, "alice", c.off).MustAllow(t)
 			name := here.Named("while-off")
 			t.Cleanup(func() { // what is by hand is no part of what Gitlatch leaves
-				_, _, _ = here.Plane.Kubectl(context.Background(), syncer, "", "delete", "configmap", name, "-n", "default", "--ignore-not-found")
+				_, _, _ = here.Plane.Kubectl(context.Background(), gitlatch.SyncLogin, "", "delete", "configmap", name, "-n", "default", "--ignore-not-found")
 			})
 			world.Eventually(t, "the gate to be off", 30*time.Second, errorOf(func() error {
 				here.Kubectl(t, "alice", "delete", "configmap", name, "-n", "default", "--ignore-not-found")
