@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/test/gitlatch"
 	"github.com/gitlatch/gitlatch/test/world"
 )
 
