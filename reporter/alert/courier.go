@@ -71,22 +71,29 @@ func (c *courier) configure(s settings) (changed bool) {
 	return true
 }
 
-// offer tells the courier of a record as it is now. It keeps nothing of it.
-func (c *courier) offer(rec *v1alpha1.ChangeRecord) {
+// changed tells the courier of a record as it is now. It keeps nothing of it.
+func (c *courier) changed(rec *v1alpha1.ChangeRecord) {
+	if !c.offer(rec) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.queue.drop(rec.Name)
+	}
+}
+
+// offer is for a record as it was at some time: what is due is remembered, and what is
+// not takes nothing back, since it may be due by now.
+func (c *courier) offer(rec *v1alpha1.ChangeRecord) (isDue bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.watchGap(rec)
-	i, ok := due(rec, &c.settings.receiver, c.settings.since)
-	if !ok {
-		c.queue.drop(rec.Name)
-		return
-	}
-	if !i.current && c.clock.Since(i.at) > c.maxAge {
-		return
+	i, isDue := due(rec, &c.settings.receiver, c.settings.since)
+	if !isDue || !i.current && c.clock.Since(i.at) > c.maxAge {
+		return isDue
 	}
 	if c.queue.put(i) {
 		c.nudge()
 	}
+	return true
 }
 
 // forget drops a record that is gone.

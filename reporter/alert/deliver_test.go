@@ -22,15 +22,15 @@ func TestARecordIsToldOnce(t *testing.T) {
 	c, p := newClient(t), newPlace(t)
 	courier := newTold(t, c, Receiver{Name: "oncall", Type: Slack, URL: p.URL}, time.Now().Add(-time.Minute))
 	rec := create(t, c, name(t, "a"), time.Now(), denied())
-	courier.offer(rec)
-	courier.offer(rec) // the stream tells of the same state more than once
+	courier.changed(rec)
+	courier.changed(rec) // the stream tells of the same state more than once
 	courier.pass(t, time.Second)
 	after := get(t, c, rec.Name)
 	if diff := cmp.Diff([]string{"oncall"}, entriesOf(after)); diff != "" {
 		t.Errorf("status.notified (-want +got):\n%s", diff)
 	}
-	courier.offer(rec) // as it was before: late news
-	courier.offer(after)
+	courier.changed(rec) // as it was before: late news
+	courier.changed(after)
 	courier.pass(t, time.Minute)
 	if diff := cmp.Diff([]string{string(rec.UID)}, p.ids()); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
@@ -47,7 +47,7 @@ func TestAReceiverIsDownForAnHour(t *testing.T) {
 	for n := range 12 { // one every five minutes
 		rec := create(t, c, name(t, fmt.Sprint(n)), courier.clock.Now(), denied())
 		want = append(want, string(rec.UID))
-		courier.offer(rec)
+		courier.changed(rec)
 		courier.pass(t, 5*time.Minute)
 	}
 	tried := len(p.received())
@@ -77,8 +77,8 @@ func TestAnAnswerThatDoesNotComeIsAFailure(t *testing.T) {
 	slow := newTold(t, c, Receiver{Name: "slow", Type: Slack, URL: hanging.URL}, time.Now().Add(-time.Minute))
 	fast := newTold(t, c, Receiver{Name: "fast", Type: Slack, URL: quick.URL}, time.Now().Add(-time.Minute))
 	rec := create(t, c, name(t, "a"), time.Now(), denied())
-	slow.offer(rec)
-	fast.offer(rec)
+	slow.changed(rec)
+	fast.changed(rec)
 	done := make(chan time.Duration)
 	go func() {
 		began := time.Now()
@@ -90,7 +90,7 @@ func TestAnAnswerThatDoesNotComeIsAFailure(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second || len(quick.received()) != 1 {
 		t.Errorf("the other receiver was told %d times in %s", len(quick.received()), took)
 	}
-	slow.offer(rec) // nor does it hold up whoever tells the couriers
+	slow.changed(rec) // nor does it hold up whoever tells the couriers
 	if took := <-done; took < sendTimeout || took > sendTimeout+5*time.Second {
 		t.Errorf("gave up after %s, want %s", took, sendTimeout)
 	}
@@ -111,13 +111,13 @@ func TestAFloodIsToldTogether(t *testing.T) {
 		}
 		create(t, c, name(t, fmt.Sprintf("%02d", n)), time.Now().Add(time.Duration(n)*time.Millisecond), rec)
 		names = append(names, rec.Name)
-		courier.offer(rec)
+		courier.changed(rec)
 	}
 	late, fails := create(t, c, name(t, "late"), time.Now().Add(time.Second), denied()), true
 	p.answers(func(w http.ResponseWriter, _ *http.Request, body string) {
 		if strings.Contains(body, "digest") && fails {
 			fails = false
-			courier.offer(late) // what comes meanwhile doesn't change what is repeated
+			courier.changed(late) // what comes meanwhile doesn't change what is repeated
 			http.Error(w, "busy", http.StatusServiceUnavailable)
 		}
 	})
@@ -159,8 +159,8 @@ func TestOneThatIsRefusedHoldsUpNoOther(t *testing.T) {
 			http.Error(w, "invalid", http.StatusBadRequest)
 		}
 	})
-	courier.offer(bad)
-	courier.offer(good)
+	courier.changed(bad)
+	courier.changed(good)
 	courier.pass(t, time.Minute)
 	if got := entriesOf(get(t, c, good.Name)); !slices.Equal(got, []string{"oncall"}) {
 		t.Errorf("the other: notified %v", got)
@@ -178,7 +178,7 @@ func TestARecordThatIsGoneIsNotTold(t *testing.T) {
 	c, p := newClient(t), newPlace(t)
 	courier := newTold(t, c, Receiver{Name: "oncall", Type: Slack, URL: p.URL}, time.Now().Add(-time.Minute))
 	rec := create(t, c, name(t, "a"), time.Now(), denied())
-	courier.offer(rec)
+	courier.changed(rec)
 	must(t, c.Delete(t.Context(), rec.DeepCopy()))
 	courier.pass(t, time.Minute)
 	if got := p.received(); got != nil {
@@ -217,7 +217,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		http.Error(w, "rate_limited", http.StatusTooManyRequests)
 	})
 	courier := newTold(t, c, Receiver{Name: "oncall", Type: Slack, URL: p.URL}, time.Now().Add(-time.Minute))
-	courier.offer(create(t, c, name(t, "a"), time.Now(), denied()))
+	courier.changed(create(t, c, name(t, "a"), time.Now(), denied()))
 	courier.pass(t, 110*time.Second)
 	if tried := len(p.received()); tried != 1 {
 		t.Errorf("tried %d times within the time that it asked for", tried)

@@ -123,15 +123,16 @@ func (l *Loop) changed(rec *v1alpha1.ChangeRecord) {
 	if l.Events != nil {
 		l.Events.offer(rec)
 	}
-	l.offer(rec)
+	l.note(rec)
+	for _, c := range l.all() {
+		c.changed(rec)
+	}
 }
 
-func (l *Loop) offer(rec *v1alpha1.ChangeRecord) {
+// note remembers who was denied.
+func (l *Loop) note(rec *v1alpha1.ChangeRecord) {
 	if l.Clock.Since(record.Seen(rec)) < l.MaxAge+newAfter {
 		l.requesters.note(rec)
-	}
-	for _, c := range l.all() {
-		c.offer(rec)
 	}
 }
 
@@ -168,7 +169,10 @@ func (l *Loop) offerAgain(ctx context.Context) {
 			return
 		}
 		for i := range page.Items {
-			l.offer(&page.Items[i])
+			l.note(&page.Items[i])
+			for _, c := range all { // the stream may have told of a later state meanwhile
+				c.offer(&page.Items[i])
+			}
 		}
 		if next = page.Continue; next == "" {
 			break

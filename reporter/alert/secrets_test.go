@@ -81,7 +81,7 @@ func TestNoLogLineShowsASecret(t *testing.T) {
 	var lines strings.Builder
 	ctx := logf.IntoContext(t.Context(), funcr.New(func(prefix, args string) { lines.WriteString(prefix + args + "\n") }, funcr.Options{Verbosity: 1}))
 	courier := newTold(t, c, Receiver{Name: "oncall", Type: Slack, URLFile: write(t, "url", p.URL+"/services/pathsecret")}, time.Now().Add(-time.Minute))
-	courier.offer(create(t, c, name(t, "a"), time.Now(), denied()))
+	courier.changed(create(t, c, name(t, "a"), time.Now(), denied()))
 	for range 5 {
 		courier.clock.Step(courier.step(ctx))
 	}
