@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gitlatch/gitlatch/test/cluster"
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 const enforce = `
@@ -112,12 +113,12 @@ func TestServes(t *testing.T) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := process.ReservePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(port.Release)
+	return port.Address()
 }
 
 func eventually(t *testing.T, ctx context.Context, done func() bool) {

@@ -9,10 +9,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -29,14 +29,10 @@ type browser struct {
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	dir := t.TempDir()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	address := listener.Addr().String()
-	_, port, err := net.SplitHostPort(address)
-	must(t, err)
-	must(t, listener.Close())
+	port := freePort(t)
+	address := port.Address()
 	p, err := process.Start(process.Command{
-		Path: "chromedriver", Args: []string{"--port=" + port}, Env: process.Env(dir), Dir: dir,
+		Path: "chromedriver", Args: []string{"--port=" + strconv.Itoa(port.Number)}, Env: process.Env(dir), Dir: dir,
 		LogFile: filepath.Join(dir, "chromedriver.log"), PIDFile: filepath.Join(dir, "pid"),
 	})
 	must(t, err)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -91,10 +90,7 @@ func directAlertmanager(t *testing.T) string {
 	dir := t.TempDir()
 	config := filepath.Join(dir, "alertmanager.yml")
 	must(t, os.WriteFile(config, []byte("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"), 0o600))
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	address := listener.Addr().String()
-	must(t, listener.Close())
+	address := freeAddress(t)
 	p, err := process.Start(process.Command{
 		Path: "prometheus-alertmanager", Dir: dir, Env: process.Env(dir), LogFile: filepath.Join(dir, "alertmanager.log"), PIDFile: filepath.Join(dir, "pid"),
 		Args: []string{"--config.file=" + config, "--storage.path=" + filepath.Join(dir, "data"), "--web.listen-address=" + address, "--cluster.listen-address="},

@@ -6,19 +6,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // database is a PostgreSQL server of a test's own, on loopback.
@@ -44,7 +44,7 @@ func newDatabase(t *testing.T) *database {
 	dir, err := os.MkdirTemp("", "gitlatch-postgres-") // one of the test's own can't be entered by another user
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
-	d := &database{t: t, bin: found[len(found)-1], dir: dir, port: freePort(t), password: "tulip & %41"}
+	d := &database{t: t, bin: found[len(found)-1], dir: dir, port: strconv.Itoa(freePort(t).Number), password: "tulip & %41"}
 	d.attr = &syscall.SysProcAttr{Credential: d.nobody()}
 	passwords := filepath.Join(d.dir, "password")
 	must(t, os.WriteFile(passwords, []byte(d.password+"\n"), 0o600))
@@ -150,14 +150,10 @@ func (d *database) ask(query string) []string {
 	return out
 }
 
-func freePort(t *testing.T) string {
+func freePort(t *testing.T) *process.Port {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := process.ReservePort()
 	must(t, err)
-	defer func() { _ = listener.Close() }()
-	_, port, ok := strings.Cut(listener.Addr().String(), ":")
-	if !ok {
-		t.Fatal(listener.Addr())
-	}
+	t.Cleanup(port.Release)
 	return port
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -57,13 +56,10 @@ func start(t *testing.T, names []string, config string, flags func(dir, config, 
 	return "http://" + address
 }
 
-// freeAddress is one of loopback that nothing listens on.
+// freeAddress is one of loopback that nothing listens on, and that is the test's until it ends.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
+	return freePort(t).Address()
 }
 
 // startAlertmanager has a real Alertmanager tell a receiver of everything, at once.

@@ -139,6 +139,29 @@ func (d *disturbance) recover(ctx context.Context, f fault) error {
 	// One that was refused and is tried again by the API server counts twice; one that a replica lost never comes.
 	d.c.figure(fmt.Sprintf("%s: on record, of %d denials", f.name, d.told), float64(kept), "", "all", late == nil)
 	d.c.figure(f.name+": replicas that ended", float64(d.keeper.restarts()), "", "none", d.keeper.restarts() == 0)
+	return d.leads(ctx, f)
+}
+
+// leads deletes a webhook configuration: whoever leads makes it anew. A leader that lost its lease to the fault serves
+// a second term.
+func (d *disturbance) leads(ctx context.Context, f fault) error {
+	c, err := d.client("admin")
+	if err != nil {
+		return err
+	}
+	configurations := c.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	if err := configurations.Delete(ctx, "gitlatch", metav1.DeleteOptions{}); err != nil {
+		return fmt.Errorf("deleting a webhook configuration: %w", err)
+	}
+	began := time.Now()
+	back := gitlatch.WaitFor(ctx, recoverWithin, "the webhook configuration to be back", func(ctx context.Context) error {
+		_, err := configurations.Get(ctx, "gitlatch", metav1.GetOptions{})
+		return err
+	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	d.c.took(f.name+": until a deleted webhook configuration was back", time.Since(began), "< "+figures.Readable(recoverWithin), back == nil)
 	return nil
 }
 

@@ -52,7 +52,7 @@ type Cluster struct {
 	options   Options
 	authority *authority
 
-	apiPort, etcdPort *port
+	apiPort, etcdPort *process.Port
 
 	mu    sync.Mutex // guards users
 	users map[string]*rest.Config
@@ -166,11 +166,11 @@ func (c *Cluster) prepareMore(ctx context.Context) error {
 func (c *Cluster) Dir() string { return c.dir }
 
 // URL returns the API server's address, "https://127.0.0.1:port". It stays the same when the server is restarted.
-func (c *Cluster) URL() string { return "https://" + c.apiPort.address() }
+func (c *Cluster) URL() string { return "https://" + c.apiPort.Address() }
 
 // EtcdURL returns the address of etcd, which asks nobody who they are: for tests that need what no API server would
 // store, such as an object that is older than the cluster.
-func (c *Cluster) EtcdURL() string { return "http://" + c.etcdPort.address() }
+func (c *Cluster) EtcdURL() string { return "http://" + c.etcdPort.Address() }
 
 // Assets returns the programs that the cluster runs.
 func (c *Cluster) Assets() Assets { return c.options.Assets }

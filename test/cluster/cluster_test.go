@@ -119,7 +119,7 @@ func TestStopLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	addresses := []string{c.apiPort.address(), c.etcdPort.address()}
+	addresses := []string{c.apiPort.Address(), c.etcdPort.Address()}
 	if pids := processesOf(t, c.Dir()); len(pids) != 3 {
 		t.Errorf("while it runs there are the processes %v, want three", pids)
 	}

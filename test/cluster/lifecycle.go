@@ -48,16 +48,16 @@ func (c *Cluster) startControllerManager(ctx context.Context) error {
 }
 
 // onFreePort reserves a port and starts on it, and again on another one when somebody else was quicker.
-func (c *Cluster) onFreePort(p **port, start func() error) error {
+func (c *Cluster) onFreePort(p **process.Port, start func() error) error {
 	var err error
 	for range bindAttempts {
-		if *p, err = reservePort(); err != nil {
+		if *p, err = process.ReservePort(); err != nil {
 			return err
 		}
 		if err = start(); !errors.Is(err, errAddressInUse) {
 			return err
 		}
-		(*p).release()
+		(*p).Release()
 	}
 	return err
 }
@@ -173,8 +173,8 @@ func (c *Cluster) Stop() error {
 	for _, server := range []Server{ControllerManager, APIServer, Etcd} {
 		c.servers[server].Stop(stopGrace)
 	}
-	c.apiPort.release()
-	c.etcdPort.release()
+	c.apiPort.Release()
+	c.etcdPort.Release()
 	if c.temporary && !c.options.Keep && c.dir != "" {
 		if err := os.RemoveAll(c.dir); err != nil {
 			return fmt.Errorf("stopping a cluster: %w", err)

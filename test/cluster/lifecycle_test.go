@@ -44,7 +44,7 @@ func TestEachServerComesBackWithItsDataAndAddress(t *testing.T) {
 func takeDown(t *testing.T, c *Cluster) {
 	t.Helper()
 	c.StopServer(APIServer)
-	if listening(c.apiPort.address()) {
+	if listening(c.apiPort.Address()) {
 		t.Error("the API server is stopped and still listens")
 	}
 	if err := c.StartServer(t.Context(), APIServer); err != nil {

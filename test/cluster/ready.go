@@ -57,7 +57,7 @@ func (c *Cluster) ask(ctx context.Context, server Server, p *process.Process) er
 	switch server {
 	case Etcd:
 		return await(ctx, "its health", func(ctx context.Context) error {
-			return process.Answers(ctx, http.DefaultClient, "http://"+c.etcdPort.address()+"/health")
+			return process.Answers(ctx, http.DefaultClient, "http://"+c.etcdPort.Address()+"/health")
 		})
 	case APIServer:
 		client, err := rest.HTTPClientFor(c.Config("admin"))

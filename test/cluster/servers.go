@@ -19,7 +19,7 @@ const (
 const issuer = "https://kubernetes.default.svc.cluster.local"
 
 func (c *Cluster) etcdArgs() []string {
-	url := "http://" + c.etcdPort.address()
+	url := "http://" + c.etcdPort.Address()
 	args := []string{
 		"--name=gitlatch",
 		"--data-dir=" + filepath.Join(c.dir, "etcd"),
@@ -38,9 +38,9 @@ func (c *Cluster) apiServerArgs() []string {
 	args := []string{
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
-		fmt.Sprintf("--secure-port=%d", c.apiPort.number),
+		fmt.Sprintf("--secure-port=%d", c.apiPort.Number),
 		"--endpoint-reconciler-type=none", // endpoints on loopback are not valid
-		"--etcd-servers=http://" + c.etcdPort.address(),
+		"--etcd-servers=http://" + c.etcdPort.Address(),
 		"--tls-cert-file=" + pki(apiServerCert),
 		"--tls-private-key-file=" + pki(apiServerKey),
 		"--client-ca-file=" + pki(caCert),

@@ -114,7 +114,7 @@ func wantSuccession(t *testing.T, c *cluster.Cluster, g *Gitlatch) {
 	t.Helper()
 	first := g.Applier()
 	second := g.join("applier-second", "second", applierMemory)
-	if err := freePorts(&second.metrics, &second.health); err != nil {
+	if err := g.freePorts(&second.metrics, &second.health); err != nil {
 		t.Fatal(err)
 	}
 	second.kubeconfig = first.kubeconfig

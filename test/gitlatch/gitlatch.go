@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/gitlatch/gitlatch/test/cluster"
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // Gitlatch is an installation under way.
@@ -21,6 +22,9 @@ type Gitlatch struct {
 	proxy    *proxy   // nil with one replica
 	front    []string // flags that say how the gate is reached
 	sync     *cluster.Identity
+
+	reserving sync.Mutex // guards reserved
+	reserved  []*process.Port
 }
 
 // Install installs Gitlatch and returns when its webhooks serve and are registered, and its applier and reporter are ready, where
@@ -158,6 +162,7 @@ func (g *Gitlatch) Stop() error {
 	if g.proxy != nil {
 		g.proxy.stop()
 	}
+	g.releasePorts()
 	g.insist()
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // Kubelet runs Gitlatch's Pods as their node would, for drills that replace them: a new Pod gets a process, with the
@@ -52,7 +54,7 @@ func (g *Gitlatch) Kubelet() (*Kubelet, error) {
 		members: map[string]*member{}, ports: map[string]string{}, failed: map[string]error{},
 	}
 	for _, r := range g.replicas {
-		k.members[r.pod], k.ports[r.pod] = r.member, address(r.port)
+		k.members[r.pod], k.ports[r.pod] = r.member, process.Address(r.port)
 	}
 	if g.applier != nil {
 		k.members[g.applier.pod] = g.applier.member
@@ -233,7 +235,7 @@ func (k *Kubelet) begin(ctx context.Context, pod *corev1.Pod) error {
 	}
 	k.members[pod.Name] = m
 	if port != 0 {
-		k.ports[pod.Name] = address(port)
+		k.ports[pod.Name] = process.Address(port)
 		k.g.proxy.turn(slices.Sorted(maps.Values(k.ports)))
 	}
 	return k.g.cluster.MarkRunning(ctx, Namespace, pod.Name)
@@ -248,19 +250,19 @@ func (k *Kubelet) prepare(pod *corev1.Pod) (m *member, port int, err error) {
 	switch component := pod.Labels["app.kubernetes.io/component"]; component {
 	case webhook:
 		r := &replica{member: g.join(fmt.Sprintf("%s-%d", webhook, k.serial), pod.Name, webhookMemory)}
-		if err := freePorts(&r.port, &r.metrics, &r.health); err != nil {
+		if err := g.freePorts(&r.port, &r.metrics, &r.health); err != nil {
 			return nil, 0, err
 		}
 		m, port, program, flags = r.member, r.port, g.options.Binary, g.flags(r)
 	case applier:
 		a := &Applier{member: g.join(fmt.Sprintf("%s-%d", applier, k.serial), pod.Name, applierMemory), dataDir: g.applier.dataDir}
-		if err := freePorts(&a.receiver, &a.metrics, &a.health); err != nil {
+		if err := g.freePorts(&a.receiver, &a.metrics, &a.health); err != nil {
 			return nil, 0, err
 		}
 		m, program, flags = a.member, g.options.ApplierBinary, g.applierFlags(a)
 	case reporter:
 		m = g.join(fmt.Sprintf("%s-%d", reporter, k.serial), pod.Name, reporterMemory)
-		if err := freePorts(&m.metrics, &m.health); err != nil {
+		if err := g.freePorts(&m.metrics, &m.health); err != nil {
 			return nil, 0, err
 		}
 		program, flags = g.options.ReporterBinary, g.reporterFlags(m)

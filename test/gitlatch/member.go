@@ -49,8 +49,8 @@ func (m *member) flags() []string {
 	return []string{
 		"--kubeconfig=" + m.kubeconfig,
 		"--namespace=" + Namespace,
-		"--metrics-bind-address=" + address(m.metrics),
-		"--health-probe-bind-address=" + address(m.health),
+		"--metrics-bind-address=" + process.Address(m.metrics),
+		"--health-probe-bind-address=" + process.Address(m.health),
 	}
 }
 
@@ -68,7 +68,7 @@ func (m *member) Start(ctx context.Context) error {
 		if !m.process.Running() {
 			return nil // told below: there is no use in asking on
 		}
-		return process.Answers(ctx, http.DefaultClient, "http://"+address(m.health)+"/readyz")
+		return process.Answers(ctx, http.DefaultClient, "http://"+process.Address(m.health)+"/readyz")
 	})
 	switch {
 	case !m.process.Running():
@@ -104,7 +104,7 @@ func (m *member) Logs() string {
 }
 
 // MetricsURL is where it shows its metrics.
-func (m *member) MetricsURL() string { return "http://" + address(m.metrics) + "/metrics" }
+func (m *member) MetricsURL() string { return "http://" + process.Address(m.metrics) + "/metrics" }
 
 // Kubeconfig is the path of its kubeconfig: what it may do, with the token of its Pod.
 func (m *member) Kubeconfig() string { return m.kubeconfig }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // proxy stands in for a Service: each connection goes to the next backend that takes it. It carries bytes and knows no
@@ -19,12 +21,8 @@ type proxy struct {
 	ended    bool
 }
 
-func startProxy(backends []string) (*proxy, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	listener, err := net.Listen("tcp", address(port))
+func startProxy(port int, backends []string) (*proxy, error) {
+	listener, err := net.Listen("tcp", process.Address(port))
 	if err != nil {
 		return nil, err
 	}

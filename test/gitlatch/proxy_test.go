@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // speaker is a backend that says its name and hangs up.
@@ -33,13 +35,13 @@ func speaker(t *testing.T, name string) net.Listener {
 
 func TestTheProxyTakesTurnsAndGoesAroundTheDead(t *testing.T) {
 	first, second := speaker(t, "a"), speaker(t, "b")
-	p, err := startProxy([]string{first.Addr().String(), second.Addr().String()})
+	p, err := startProxy(0, []string{first.Addr().String(), second.Addr().String()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.stop()
 	hear := func() string {
-		conn, err := net.Dial("tcp", address(p.port()))
+		conn, err := net.Dial("tcp", process.Address(p.port()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +61,7 @@ func TestTheProxyTakesTurnsAndGoesAroundTheDead(t *testing.T) {
 		t.Errorf("with a dead backend %q answered, not bbb", said)
 	}
 	p.stop()
-	if _, err := net.Dial("tcp", address(p.port())); err == nil {
+	if _, err := net.Dial("tcp", process.Address(p.port())); err == nil {
 		t.Error("a stopped proxy still takes connections")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strconv"
+
+	"github.com/gitlatch/gitlatch/test/process"
 )
 
 // replica is one webhook.
@@ -15,7 +17,7 @@ type replica struct {
 // flags are the webhook's.
 func (g *Gitlatch) flags(r *replica) []string {
 	flags := append(r.member.flags(),
-		"--listen="+address(r.port),
+		"--listen="+process.Address(r.port),
 		"--drain=0s", // no endpoints have to go elsewhere; a test of the drain sets it
 	)
 	return append(append(flags, g.front...), g.options.Flags...)
@@ -37,18 +39,20 @@ func (g *Gitlatch) reached(frontPort int) []string {
 func (g *Gitlatch) startWebhook(ctx context.Context) error {
 	var backends []string
 	for _, r := range g.replicas {
-		if err := freePorts(&r.port, &r.metrics, &r.health); err != nil {
+		if err := g.freePorts(&r.port, &r.metrics, &r.health); err != nil {
 			return err
 		}
-		backends = append(backends, address(r.port))
+		backends = append(backends, process.Address(r.port))
 	}
 	frontPort := g.replicas[0].port
 	if len(g.replicas) > 1 {
-		var err error
-		if g.proxy, err = startProxy(backends); err != nil {
+		err := g.freePorts(&frontPort)
+		if err != nil {
 			return err
 		}
-		frontPort = g.proxy.port()
+		if g.proxy, err = startProxy(frontPort, backends); err != nil {
+			return err
+		}
 	}
 	g.front = g.reached(frontPort)
 	for _, r := range g.replicas {
@@ -93,7 +97,7 @@ func (g *Gitlatch) unroute(i int) {
 }
 
 func (g *Gitlatch) route(i int) {
-	g.reroute(i, func(others []string) []string { return append(others, address(g.replicas[i].port)) })
+	g.reroute(i, func(others []string) []string { return append(others, process.Address(g.replicas[i].port)) })
 }
 
 // reroute changes where the proxy goes, given where it goes besides replica i.
@@ -104,7 +108,7 @@ func (g *Gitlatch) reroute(i int, to func(others []string) []string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	own := address(g.replicas[i].port)
+	own := process.Address(g.replicas[i].port)
 	p.backends = to(slices.DeleteFunc(slices.Clone(p.backends), func(b string) bool { return b == own }))
 }
 
@@ -118,7 +122,7 @@ func (g *Gitlatch) PID(i int) int { return g.replicas[i].PID() }
 func (g *Gitlatch) MetricsURL(i int) string { return g.replicas[i].MetricsURL() }
 
 // URL is where replica i serves admission, past the proxy.
-func (g *Gitlatch) URL(i int) string { return "https://" + address(g.replicas[i].port) }
+func (g *Gitlatch) URL(i int) string { return "https://" + process.Address(g.replicas[i].port) }
 
 // Binary is the webhook's program.
 func (g *Gitlatch) Binary() string { return g.options.Binary }

@@ -10,7 +10,7 @@ func (g *Gitlatch) Reporter() *Reporter { return g.reporter }
 
 func (g *Gitlatch) startReporter(ctx context.Context) error {
 	r := g.reporter
-	if err := freePorts(&r.metrics, &r.health); err != nil {
+	if err := g.freePorts(&r.metrics, &r.health); err != nil {
 		return err
 	}
 	r.command.Path, r.command.Args = g.options.ReporterBinary, g.reporterFlags(r.member)

@@ -1,5 +1,7 @@
 package gitlatch
 
+import "github.com/gitlatch/gitlatch/test/process"
+
 // Only has these replicas alone answer from now on, on connections of their own; none named is all of them. Nothing may
 // be under way: it would be cut off. It is for tests that need one replica to do what another did not see.
 func (g *Gitlatch) Only(replicas ...int) {
@@ -7,11 +9,11 @@ func (g *Gitlatch) Only(replicas ...int) {
 	for i, r := range g.replicas {
 		for _, wanted := range replicas {
 			if i == wanted {
-				backends = append(backends, address(r.port))
+				backends = append(backends, process.Address(r.port))
 			}
 		}
 		if len(replicas) == 0 {
-			backends = append(backends, address(r.port))
+			backends = append(backends, process.Address(r.port))
 		}
 	}
 	g.proxy.turn(backends)
