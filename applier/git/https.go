@@ -28,13 +28,14 @@ func dialHTTPS(u *url.URL, c Credentials) (remote, error) {
 	if err != nil {
 		return nil, err
 	}
+	// HTTP/1.1: one request follows the other, and of a server that turns us away after the handshake, for want of a
+	// client certificate, HTTP/2's client may say no more than that there is no connection.
 	connections := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:       config,
 		TLSHandshakeTimeout:   15 * time.Second,
 		ResponseHeaderTimeout: 2 * time.Minute,
-		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          2,
 		IdleConnTimeout:       time.Minute,
 	}

@@ -22,7 +22,7 @@ func (g *Gitlatch) startApplier(ctx context.Context) error {
 		return err
 	}
 	a.command.Path, a.command.Args = g.options.ApplierBinary, g.applierFlags(a)
-	return a.Start(ctx)
+	return g.startKept(ctx, a.member)
 }
 
 // applierFlags are the applier's. Tests, the demo and the benchmark keep their repositories in folders of their own,

@@ -2,8 +2,10 @@ package gitlatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 
@@ -89,6 +91,21 @@ func TestTheApplierAlone(t *testing.T) {
 		}
 		wantLeader(t, c, a.Pod(), killed)
 	})
+	t.Run("is started again when it ended by itself", func(t *testing.T) {
+		before := a.current()
+		if err := syscall.Kill(a.PID(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		<-before.Exited()
+		if err := WaitFor(t.Context(), startTimeout, "another process", func(context.Context) error {
+			if a.PID() == before.PID() || !a.Running() {
+				return errors.New("there is none yet")
+			}
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("leads, and another waits until it ends", func(t *testing.T) { wantSuccession(t, c, g) })
 	t.Run("is found by its directory", func(t *testing.T) {
 		if err := a.Start(t.Context()); err != nil {
@@ -96,6 +113,9 @@ func TestTheApplierAlone(t *testing.T) {
 		}
 		if !Running(c.Dir()) {
 			t.Error("it is not found")
+		}
+		for _, end := range g.unkeep { // nobody keeps what an earlier run left
+			end()
 		}
 		for range 2 { // the second call has nothing to stop
 			if err := StopDir(c.Dir()); err != nil {

@@ -25,6 +25,7 @@ type Gitlatch struct {
 
 	reserving sync.Mutex // guards reserved
 	reserved  []*process.Port
+	unkeep    []func() // ends the keeping of those that are kept running
 }
 
 // Install installs Gitlatch and returns when its webhooks serve and are registered, and its applier and reporter are ready, where
@@ -159,10 +160,21 @@ func (g *Gitlatch) Stop() error {
 		stopping.Go(r.Terminate)
 	}
 	stopping.Wait()
+	for _, end := range g.unkeep {
+		end()
+	}
 	if g.proxy != nil {
 		g.proxy.stop()
 	}
 	g.releasePorts()
 	g.insist()
 	return nil
+}
+
+// startKept starts a member that is kept running until [Gitlatch.Stop].
+func (g *Gitlatch) startKept(ctx context.Context, m *member) error {
+	kept, end := context.WithCancel(context.WithoutCancel(ctx))
+	g.unkeep = append(g.unkeep, end)
+	go m.keep(kept)
+	return m.Start(ctx)
 }

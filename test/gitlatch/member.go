@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/gitlatch/gitlatch/test/process"
@@ -24,7 +25,10 @@ type member struct {
 	kubeconfig      string
 	metrics, health int
 	command         process.Command
-	process         *process.Process
+
+	mu      sync.Mutex // guards all below
+	process *process.Process
+	wanted  bool // it was ready, and nobody ended it
 }
 
 // join makes the member of a pod. The kubeconfig's path is below the cluster's directory, by which [StopDir] knows its
@@ -57,39 +61,93 @@ func (m *member) flags() []string {
 // Start starts the process again, on the ports and with the identity that it had, and returns when it is ready. It holds
 // the lease that it held before, so it goes on at once. One that runs is left so.
 func (m *member) Start(ctx context.Context) error {
-	if m.process.Running() {
-		return nil
-	}
-	var err error
-	if m.process, err = process.Start(m.command); err != nil {
-		return fmt.Errorf("starting %s: %w", m.name, err)
+	p, err := m.launch()
+	if err != nil || p == nil {
+		return err
 	}
 	err = WaitFor(ctx, startTimeout, m.name+" to be ready", func(ctx context.Context) error {
-		if !m.process.Running() {
+		if !p.Running() {
 			return nil // told below: there is no use in asking on
 		}
 		return process.Answers(ctx, http.DefaultClient, "http://"+process.Address(m.health)+"/readyz")
 	})
 	switch {
-	case !m.process.Running():
-		return fmt.Errorf("starting %s (%s): %w", m.name, m.command.LogFile, m.process.Failure())
+	case !p.Running():
+		return fmt.Errorf("starting %s (%s): %w", m.name, m.command.LogFile, p.Failure())
 	case err != nil:
-		return fmt.Errorf("%w; %w", err, m.process.Failure())
+		return fmt.Errorf("%w; %w", err, p.Failure())
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wanted = m.process == p
 	return nil
 }
 
+// launch gives nil where it runs already.
+func (m *member) launch() (*process.Process, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.process.Running() {
+		return nil, nil
+	}
+	p, err := process.Start(m.command)
+	if err != nil {
+		return nil, fmt.Errorf("starting %s: %w", m.name, err)
+	}
+	m.process, m.wanted = p, false
+	return p, nil
+}
+
+// keep starts it again when it has ended by itself, as a kubelet does, until ctx ends: a leader ends that could not
+// renew its lease, on a machine that is busy.
+func (m *member) keep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+			m.revive()
+		}
+	}
+}
+
+func (m *member) revive() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.wanted || m.process.Running() {
+		return
+	}
+	if p, err := process.Start(m.command); err == nil { // else the next time
+		m.process = p
+	}
+}
+
 // Kill ends it with SIGKILL, as a node that is lost would.
-func (m *member) Kill() { m.process.Stop(0) }
+func (m *member) Kill() { m.end(0) }
 
 // Terminate ends it as an eviction does, and returns when it is gone.
-func (m *member) Terminate() { m.process.Stop(stopGrace) }
+func (m *member) Terminate() { m.end(stopGrace) }
+
+func (m *member) end(grace time.Duration) {
+	m.mu.Lock()
+	m.wanted = false
+	p := m.process
+	m.mu.Unlock()
+	p.Stop(grace)
+}
+
+// current is the process of its last start.
+func (m *member) current() *process.Process {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.process
+}
 
 // Running says whether it runs: it may have ended by itself.
-func (m *member) Running() bool { return m.process.Running() }
+func (m *member) Running() bool { return m.current().Running() }
 
 // PID is its process.
-func (m *member) PID() int { return m.process.PID() }
+func (m *member) PID() int { return m.current().PID() }
 
 // Pod is the name of the Pod that it stands for.
 func (m *member) Pod() string { return m.pod }

@@ -70,7 +70,7 @@ func (g *Gitlatch) startWebhook(ctx context.Context) error {
 // nobody is sent to it, as a Service sends nobody to a pod that is not ready. One that runs is left so.
 func (g *Gitlatch) Start(ctx context.Context, i int) error {
 	r := g.replicas[i]
-	if r.process.Running() {
+	if r.Running() {
 		return nil
 	}
 	g.unroute(i)

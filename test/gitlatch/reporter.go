@@ -14,7 +14,7 @@ func (g *Gitlatch) startReporter(ctx context.Context) error {
 		return err
 	}
 	r.command.Path, r.command.Args = g.options.ReporterBinary, g.reporterFlags(r.member)
-	return r.Start(ctx)
+	return g.startKept(ctx, r.member)
 }
 
 // reporterFlags are the reporter's: it knows how the gate is reached.
