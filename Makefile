@@ -1,5 +1,6 @@
-# Gitlatch. `make` lists what there is; everything needs Go, git and make, and nothing else, but for `make test-peers`,
-# which says what it needs.
+# Gitlatch. `make` lists what there is. Everything needs Go, git and make, and most of it nothing else. Tests (`make test`,
+# `make race`) also need gpg and gpgconf, ssh-keygen, and git-http-backend, which comes with git (Debian: gnupg,
+# openssh-client, git); `make image` needs docker; `make test-peers` says what it needs.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

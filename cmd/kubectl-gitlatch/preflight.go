@@ -53,7 +53,7 @@ func newPreflight(server *server, streams genericiooptions.IOStreams, now func()
   what would be denied that works today: field managers of people's tools, service
   accounts that work without a pod, identities of the platform;
   what can't be guarded: aggregated APIs, namespaces that the platform exempts, kinds
-  that are never asked about, and what is left to the webhook without a backstop;
+  that are never asked about, and what the backstop can't judge;
   who could still pose as git's identity, or edit what the gate consists of;
   which other webhooks come after the gate, or would keep it from starting.
 

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiversion "k8s.io/apimachinery/pkg/util/version"
 
-	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/policy"
 	"github.com/gitlatch/gitlatch/reporter/access"
 )
@@ -116,34 +115,4 @@ func (p *preflighting) aggregated(s *unstructured.Unstructured) {
 		f.Message += "; objects of it can be written"
 	}
 	p.report.add(f)
-}
-
-// backstop tells which objects only managedFields can judge: a policy in the API server
-// can't read those, so that the webhook alone guards them.
-func (p *preflighting) backstop(context.Context) error {
-	for _, one := range p.policies {
-		s := &one.Spec
-		subject := "policy " + one.Name
-		narrow := s.Objects == v1alpha1.ScopeDeclared || s.Fields == v1alpha1.ScopeDeclared
-		if narrow {
-			scope := "objects: Declared"
-			if s.Fields == v1alpha1.ScopeDeclared {
-				scope = "fields: Declared"
-			}
-			p.report.add(preflightFinding{Severity: severityWarns, Check: checkBackstop, Subject: subject,
-				Message: scope + ": whether an object is guarded is told by its managedFields, so that with no webhook alive people may write all that it governs",
-				Next:    "run two webhooks or more; choose objects: All and fields: All where no gap can be"})
-			continue
-		}
-		if s.Controllers != v1alpha1.ControllersNone {
-			p.report.add(preflightFinding{Severity: severityNotes, Check: checkBackstop, Subject: subject,
-				Message: "what pods write into objects that git declares is told by managedFields, and left to the webhook; what people write is not",
-				Next:    "nothing; controllers: None judges pods as persons, for namespaces without controllers"})
-		}
-		if s.Match.ObjectSelector != nil {
-			p.report.add(preflightFinding{Severity: severityNotes, Check: checkBackstop, Subject: subject,
-				Message: "objectSelector: scale, eviction and exec show no labels, and are left to the webhook", Next: "nothing, or govern by namespace"})
-		}
-	}
-	return nil
 }

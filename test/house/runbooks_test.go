@@ -25,7 +25,7 @@ func unrun() map[string]map[string]string {
 			`kubectl -n gitlatch-system get secret gitlatch-webhook-ca -o jsonpath='{.metadata.managedFields[*].time}'    # when it was written last`: "it is looked at, not acted upon; the tests read the Secret itself",
 		},
 		"uninstall.md": {
-			"kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations,crds,namespaces,clusterroles -o name | grep gitlatch": "it prints nothing; the drill compares every object of the cluster",
+			"kubectl get mutatingwebhookconfigurations,validatingwebhookconfigurations,validatingadmissionpolicies,validatingadmissionpolicybindings,crds,namespaces,clusterroles -o name | grep gitlatch": "it prints nothing; the drill compares every object of the cluster",
 		},
 	}
 }
