@@ -1,6 +1,6 @@
-# Gitlatch. `make` lists what there is. Everything needs Go, git and make, and most of it nothing else. Tests (`make test`,
-# `make race`) also need gpg and gpgconf, ssh-keygen, and git-http-backend, which comes with git (Debian: gnupg,
-# openssh-client, git); `make image` needs docker; `make test-peers` says what it needs.
+# Gitlatch. `make` lists what there is. Everything needs Go, git and make, and most of it nothing else. `make test` also
+# needs gpg and gpgconf, ssh-keygen, and git-http-backend, which comes with git (Debian: gnupg, openssh-client, git);
+# `make image` needs docker; `make test-peers` says what it needs.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -16,18 +16,14 @@ IMAGE    ?= gitlatch:dev
 BUILDFLAGS = -trimpath -buildvcs=false
 LDFLAGS    = -s -w -buildid=
 
-# Time limits of one package's tests. e2e starts control planes; the first of all builds Kubernetes (see `binaries`).
-TESTTIME ?= 25m
-RACETIME ?= 30m
+# The time limit of one package's tests. e2e starts control planes; the first of all builds Kubernetes (see `binaries`).
+TESTTIME ?= 30m
 
-# The race detector runs over everything, and the webhook, applier and reporter that the end-to-end tests start have it
-# too: a race in one of them fails the test. It needs a C compiler; without one it is said and left out.
-# Left out, since they are about time or memory, of which the detector takes ten times as much: `make test` has them.
-SLOW = ^TestLongReviews$$|^TestManyLongReviewsAtOnce$$
-RACE ?= ./...
-
-# Of these CI runs it: what has goroutines and needs neither an applier nor raced processes.
-RACED = ./policy/... ./webhook/... ./reporter/... ./cmd/...
+# All tests run under the race detector, and so do the webhook, applier and reporter that the end-to-end tests start: a
+# race in one of them fails the test. It needs a C compiler; without one it is said, and they run without. Of the
+# detector's ten times as much time and memory some tests would fail that are about these: they run without it.
+RACE = $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1 && echo -race)
+SLOW = ^TestLongReviews$$|^TestManyLongReviewsAtOnce$$|^TestALongHistoryIsSmallInMemory$$
 
 # The oldest Kubernetes minor that is supported; its module is test/controlplane/v$(OLDEST). The gate's scenarios run on it.
 OLDEST = 1.35
@@ -80,8 +76,10 @@ binaries: ## Build the control plane that tests and demo run on, once: ten minut
 	@$(GO) run ./test/cluster/binaries
 
 .PHONY: test
-test: binaries ## Run all tests.
-	$(GO) test -timeout $(TESTTIME) ./...
+test: binaries ## Run all tests, under the race detector where there is a C compiler.
+	@[ -n "$(RACE)" ] || echo "no C compiler, so no race detector"
+	$(GO) test $(RACE) -skip '$(SLOW)' -timeout $(TESTTIME) ./...
+	$(GO) test -run '$(SLOW)' -timeout $(TESTTIME) ./webhook ./applier/git
 
 # The packages that have a test with build tag peers. All their tests run, in turn: each starts servers of its own.
 PEERS = $$(grep -rl --include='*_test.go' '^//go:build peers' . | xargs -n 1 dirname | sort -u)
@@ -105,12 +103,6 @@ test-minors: ## Run the gate's scenarios on the oldest supported Kubernetes (1.3
 	@GITLATCH_TEST_KUBERNETES=$(OLDEST) $(GO) run ./test/cluster/binaries
 	GITLATCH_TEST_KUBERNETES=$(OLDEST) $(GO) test -timeout $(TESTTIME) $(GATE)
 
-.PHONY: race
-race: binaries ## Run all tests under the race detector, with processes that have it as well (RACE="./webhook/...").
-	@if [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null 2>&1; then \
-		set -x; $(GO) build -race -buildvcs=false -o /dev/null ./cmd/... && $(GO) test -race -skip '$(SLOW)' -timeout $(RACETIME) $(RACE); \
-	else echo "no C compiler, so no race detector: left out"; fi
-
 .PHONY: bench
 bench: binaries ## Measure judge, handler, writes, memory, syncs, drift and history against their targets (BENCH="-o json").
 	@$(GO) run ./test/bench $(BENCH)
@@ -132,10 +124,9 @@ clean-tree: generate
 		echo "generated files are not as committed (make generate, then commit):"; echo "$$changed"; exit 1; fi
 
 .PHONY: presubmit
-presubmit: ## What .ci/run runs before test-peers: generated files up to date, lint, build, test, race of some, demo.
+presubmit: ## What .ci/run runs first: generated files up to date, lint, build, test, demo.
 	$(MAKE) clean-tree
 	$(MAKE) lint
 	$(MAKE) build
 	$(MAKE) test
-	$(MAKE) race RACE="$(RACED)"
 	$(MAKE) demo
