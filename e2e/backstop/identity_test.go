@@ -21,8 +21,16 @@ func TestIdentityHoldsWithEveryWebhookDead(t *testing.T) {
 	}
 	refused(t, here.Kubectl(t, operator, "-n", ns, "delete", "deployment", "web"), "OutOfBand")
 	refused(t, here.Kubectl(t, operator, "delete", "namespace", ns, "--wait=false"), "OutOfBand")
-	for _, args := range work[:1] {
-		refused(t, here.Kubectl(t, unbound, append([]string{"-n", ns}, strings.Fields(args)...)...), "OutOfBand")
+	for i, args := range []string{
+		"create configmap child", "label configmap settings x=y", "scale deployment web --replicas=5", "delete deployment web",
+		"create deployment child --image=registry.example/child", "delete configmap settings",
+	} {
+		for _, minted := range []string{unbound, syncUnbound} {
+			refused(t, here.Kubectl(t, minted, append([]string{"-n", ns}, strings.Fields(args)...)...), "OutOfBand")
+		}
+		if i > 1 {
+			continue
+		}
 		for _, as := range []string{
 			"system:serviceaccount:kube-system:deployment-controller", "system:serviceaccount:gitops:sync",
 			"system:serviceaccount:gitlatch-system:gitlatch-webhook", "system:kube-controller-manager", "system:apiserver", "system:node:gitlatch-node",
@@ -33,7 +41,8 @@ func TestIdentityHoldsWithEveryWebhookDead(t *testing.T) {
 	}
 	for _, user := range []string{"alice", operator} {
 		for _, args := range []string{
-			"-n gitops create token sync", "-n kube-system create token deployment-controller",
+			"-n gitops create token sync", "-n gitops create token sync --bound-object-kind=Pod --bound-object-name=sync-0",
+			"-n operators create token web-operator --bound-object-kind=Pod --bound-object-name=web-operator-0", "-n kube-system create token deployment-controller",
 			"-n gitops label serviceaccount sync x=y", "-n gitops delete serviceaccount sync",
 			"-n gitops run thief --image=registry.example/thief --overrides={\"spec\":{\"serviceAccountName\":\"sync\"}}",
 			"create clusterrolebinding thief --clusterrole=cluster-admin --serviceaccount=gitops:sync",

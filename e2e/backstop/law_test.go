@@ -43,9 +43,11 @@ func TestWhatTheWebhookAdmitsTheBackstopAdmits(t *testing.T) {
 	}
 	t.Logf("GITLATCH_SEED=%d", seed)
 	g := tries{Rand: rand.New(rand.NewPCG(seed, 0))}
-	for _, labels := range []string{"{}", "{gate: declared}", "{gate: fields}", "{gate: audit}", "{gate: standby}"} {
+	for _, labels := range []string{"{}", "{gate: declared}", "{gate: fields}", "{gate: audit}", "{gate: warn}", "{gate: standby}"} {
 		ns := here.NewNamespace(t, labels)
 		declareShop(t, ns)
+		declareGears(t, ns)
+		here.Declare(t, lone(ns))
 		here.Kubectl(t, operator, "-n", ns, "create", "configmap", "undeclared").MustAllow(t)
 		g.namespaces = append(g.namespaces, ns)
 	}
@@ -55,7 +57,7 @@ func TestWhatTheWebhookAdmitsTheBackstopAdmits(t *testing.T) {
 		clients[user] = here.Client(t, user)
 	}
 	var all []try
-	for range 400 {
+	for range 500 {
 		r := g.next()
 		judged, err := r.send(t, clients[r.user])
 		if byBackstop(err) {
@@ -94,7 +96,7 @@ func byBackstop(err error) bool {
 }
 
 func users() []string {
-	return []string{"alice", "oncall", "admin", "pipeline", operator, unbound, syncer}
+	return []string{"alice", "oncall", "admin", "pipeline", operator, unbound, syncer, manager}
 }
 
 // send makes the request. It is judged where admission denies it, or nobody does: what is
@@ -103,6 +105,24 @@ func (r try) send(t *testing.T, c client.Client) (judged bool, err error) {
 	t.Helper()
 	o := (&unstructured.Unstructured{Object: r.object}).DeepCopy()
 	switch {
+	case r.sub == "exec": // which has no dry run, and fails behind admission
+		err = c.SubResource(r.sub).Create(t.Context(), o, asking("v1", "PodExecOptions", ""))
+		if apierrors.IsBadRequest(err) || apierrors.IsInternalError(err) {
+			err = nil
+		}
+	case r.sub == "eviction":
+		err = c.SubResource(r.sub).Create(t.Context(), o, asking("policy/v1", "Eviction", o.GetName()), client.DryRunAll)
+	case r.sub == "token":
+		err = c.SubResource(r.sub).Create(t.Context(), o, asking("authentication.k8s.io/v1", "TokenRequest", ""), client.DryRunAll)
+	case r.verb == "apply":
+		err = c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(o), client.DryRunAll, client.ForceOwnership, client.FieldOwner("mine"))
+	case r.verb == "put":
+		if err = c.Get(t.Context(), client.ObjectKeyFromObject(o), o); err == nil {
+			o.SetLabels(map[string]string{"x": "y"})
+			err = c.Update(t.Context(), o, client.DryRunAll)
+		}
+	case r.verb == "deletecollection":
+		err = c.DeleteAllOf(t.Context(), o, client.InNamespace(o.GetNamespace()), client.DryRunAll)
 	case r.verb == "create":
 		err = c.Create(t.Context(), o, client.DryRunAll)
 	case r.verb == "delete":
@@ -121,6 +141,17 @@ func (r try) send(t *testing.T, c client.Client) (judged bool, err error) {
 	}
 	t.Fatalf("%s: %v", r, err)
 	return false, err
+}
+
+// asking is what is sent to a subresource.
+func asking(version, kind, name string) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{}
+	o.SetAPIVersion(version)
+	o.SetKind(kind)
+	if name != "" {
+		o.SetName(name)
+	}
+	return o
 }
 
 // tries makes requests.
@@ -145,9 +176,20 @@ func (g tries) next() try {
 		name = namespace
 	}
 	o.SetName(name)
-	r.verb = of(g, "create", "patch", "patch", "patch", "delete")
-	if r.verb == "create" {
+	r.verb = of(g, "create", "patch", "patch", "patch", "delete", "apply", "put", "deletecollection")
+	if len(kind.acts) > 0 && g.IntN(2) == 0 {
+		r.verb, r.sub = "act", of(g, kind.acts...)
+	}
+	if r.verb == "deletecollection" && !kind.namespaced {
+		r.verb = "delete"
+	}
+	switch r.verb {
+	case "create":
 		o.SetName(of(g, "new", name))
+	case "apply":
+		o.SetLabels(map[string]string{"x": "y"})
+	}
+	if r.verb == "create" || r.verb == "apply" {
 		for k, v := range kind.spec {
 			o.Object[k] = v
 		}
@@ -170,6 +212,7 @@ type kind struct {
 	namespaced     bool
 	names, patches []string
 	spec           map[string]any
+	acts           []string // its subresources that are asked by a POST
 }
 
 func kinds() []kind {
@@ -181,19 +224,20 @@ func kinds() []kind {
 		"spec": map[string]any{"containers": []any{map[string]any{"name": "web", "image": "registry.example/web:1"}}}}
 	role := map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
 	return []kind{
-		{core("ConfigMap"), true, []string{"settings", "bare", "undeclared"}, []string{`{"data":{"color":"red"}}`, `{"data":{"more":"red"}}`}, nil},
+		{core("ConfigMap"), true, []string{"settings", "bare", "undeclared"}, []string{`{"data":{"color":"red"}}`, `{"data":{"more":"red"}}`}, map[string]any{"data": map[string]any{"color": "red"}}, nil},
+		{in("late.example", "v1", "Gear"), true, []string{"first"}, []string{`{"spec":{"size":3}}`}, map[string]any{"spec": map[string]any{"size": int64(3)}}, nil},
 		{in("apps", "v1", "Deployment"), true, []string{"web"}, []string{
 			`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`, `{"spec":{"replicas":5}}`,
 			`{"spec":{"paused":true,"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`,
-		}, map[string]any{"spec": map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"app": "new"}}, "template": template}}},
-		{core("Secret"), true, []string{"undeclared"}, nil, map[string]any{"type": "kubernetes.io/service-account-token"}},
-		{core("ServiceAccount"), true, []string{"default"}, nil, nil},
-		{core("Pod"), true, []string{"none"}, nil, map[string]any{"spec": template["spec"]}},
-		{core("Namespace"), false, []string{"none"}, nil, nil},
-		{core("Node"), false, []string{"gitlatch-node"}, []string{`{"spec":{"unschedulable":true}}`, `{"spec":{"unschedulable":true,"podCIDR":"10.9.9.0/24"}}`}, nil},
+		}, map[string]any{"spec": map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"app": "new"}}, "template": template}}, nil},
+		{core("Secret"), true, []string{"undeclared"}, nil, map[string]any{"type": "kubernetes.io/service-account-token"}, nil},
+		{core("ServiceAccount"), true, []string{"default"}, nil, nil, []string{"token"}},
+		{core("Pod"), true, []string{"none", "lone", "lone"}, nil, map[string]any{"spec": template["spec"]}, []string{"eviction", "exec"}},
+		{core("Namespace"), false, []string{"none"}, nil, nil, nil},
+		{core("Node"), false, []string{"gitlatch-node"}, []string{`{"spec":{"unschedulable":true}}`, `{"spec":{"unschedulable":true,"podCIDR":"10.9.9.0/24"}}`}, nil, nil},
 		{in("rbac.authorization.k8s.io", "v1", "RoleBinding"), true, []string{"none"}, nil, map[string]any{"roleRef": role,
-			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "sync", "namespace": "gitops"}}}},
-		{in("rbac.authorization.k8s.io", "v1", "ClusterRole"), false, []string{"gitlatch-webhook", "view"}, nil, nil},
-		{in("gitlatch.dev", "v1alpha1", "ChangePolicy"), false, []string{"cluster", "standby"}, []string{`{"spec":{"mode":"Audit"}}`}, nil},
+			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "sync", "namespace": "gitops"}}}, nil},
+		{in("rbac.authorization.k8s.io", "v1", "ClusterRole"), false, []string{"gitlatch-webhook", "view"}, nil, nil, nil},
+		{in("gitlatch.dev", "v1alpha1", "ChangePolicy"), false, []string{"cluster", "standby"}, []string{`{"spec":{"mode":"Audit"}}`}, nil, nil},
 	}
 }

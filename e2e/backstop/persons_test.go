@@ -14,6 +14,7 @@ const configMap = `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"min
 func TestAPersonIsRefusedWithEveryWebhookDead(t *testing.T) {
 	ns := here.NewNamespace(t, "{}")
 	declareShop(t, ns)
+	declareGears(t, ns)
 	dead(t)
 	from := mark(t)
 	for _, args := range []string{
@@ -27,6 +28,24 @@ func TestAPersonIsRefusedWithEveryWebhookDead(t *testing.T) {
 		refused(t, here.Kubectl(t, "alice", append([]string{"-n", ns}, strings.Fields(args)...)...), "OutOfBand")
 	}
 	refused(t, here.KubectlIn(t, "alice", strings.ReplaceAll(configMap, "NS", ns), "apply", "--server-side", "-f", "-"), "OutOfBand")
+	// A custom kind, whose definition came after the policies did.
+	for _, args := range []string{
+		"patch gear first --type=merge -p {\"spec\":{\"size\":2}}", "scale gear first --replicas=3", "label gear first x=y",
+		"delete gear first", "delete gears --all",
+	} {
+		refused(t, here.Kubectl(t, "alice", append([]string{"-n", ns}, strings.Fields(args)...)...), "OutOfBand")
+	}
+	for _, name := range []string{"mine", "first"} {
+		refused(t, here.KubectlIn(t, "alice", gearOf(ns, name), "apply", "-f", "-"), "OutOfBand")
+	}
+	refused(t, here.KubectlIn(t, "alice", gearOf(ns, "mine"), "create", "-f", "-"), "OutOfBand")
+	// What was read is sent back whole, by PUT, and by an apply of the client's own reckoning.
+	for _, object := range []string{"gear/first", "configmap/settings", "deployment/web"} {
+		whole := here.Kubectl(t, "alice", "-n", ns, "get", object, "-o", "json").MustAllow(t).Out
+		changed := strings.Replace(whole, `"metadata": {`, `"metadata": {"labels": {"x": "y"},`, 1)
+		refused(t, here.KubectlIn(t, "alice", changed, "replace", "-f", "-"), "OutOfBand")
+		refused(t, here.KubectlIn(t, "alice", changed, "apply", "-f", "-"), "OutOfBand")
+	}
 	for _, args := range []string{"create namespace mine", "label namespace " + ns + " x=y", "delete namespace " + ns + " --wait=false", "create clusterrole mine --verb=get --resource=pods"} {
 		refused(t, here.Kubectl(t, "alice", strings.Fields(args)...), "OutOfBand")
 	}

@@ -28,6 +28,9 @@ const (
 	operator = "operators/web-operator"         // pod-bound
 	unbound  = "operators/web-operator:unbound" // the same account, a minted token
 	syncer   = gitlatch.SyncLogin
+
+	syncUnbound = syncer + ":unbound" // a token of git's carrier, minted before anything was guarded
+	manager     = "system:kube-controller-manager"
 )
 
 func TestMain(m *testing.M) {
@@ -40,7 +43,13 @@ func TestMain(m *testing.M) {
 		if w.Gate, err = gitlatch.Install(ctx, w.Plane, gitlatch.Options{Replicas: 2, Progress: os.Stderr}); err != nil {
 			return err
 		}
-		for _, p := range []string{everywhereElse(), declaredOnly, strings.NewReplacer("declared}", "fields}", "name: declared", "name: fields", "objects:", "fields:").Replace(declaredOnly), watched, standby} {
+		if _, err = w.Plane.ServiceAccount(ctx, gitlatch.SyncNamespace, gitlatch.SyncAccount, cluster.AccountOptions{Unbound: true}); err != nil {
+			return err
+		}
+		if err := w.Gate.Apply(ctx, managing); err != nil {
+			return err
+		}
+		for _, p := range []string{everywhereElse(), declaredOnly, strings.NewReplacer("declared}", "fields}", "name: declared", "name: fields", "objects:", "fields:").Replace(declaredOnly), watched, strings.NewReplacer("watched", "warned", "Audit", "Warn", "gate: audit", "gate: warn").Replace(watched), standby} {
 			if err := w.Gate.Policy(ctx, p); err != nil {
 				return err
 			}
@@ -91,6 +100,14 @@ spec:
   breakGlass: {allowedGroups: [standby], maxDuration: 1h, reasonPattern: '^INC-[0-9]+: .{10,}'}
 `
 
+// managing gives a part of the control plane every right, so that RBAC is in the way of nothing that it tries.
+const managing = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: "test:controller-manager"}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:kube-controller-manager"}]
+`
+
 // dead kills every webhook until the test ends.
 func dead(t *testing.T) {
 	t.Helper()
@@ -109,6 +126,14 @@ func dead(t *testing.T) {
 func refused(t testing.TB, r world.Result, reason string) {
 	t.Helper()
 	r.MustFail(t, "ValidatingAdmissionPolicy 'gitlatch' with binding 'gitlatch' denied request: "+reason+": ")
+}
+
+// passes fails if admission refused the command; behind it, it may fail for want of a kubelet.
+func passes(t testing.TB, r world.Result) {
+	t.Helper()
+	if strings.Contains(r.Err, "denied request") || strings.Contains(r.Err, "denied the request") || strings.Contains(r.Err, "orbidden") {
+		t.Fatalf("%s: kubectl %s: want it to pass admission, got exit %d: %s", r.User, r.Command, r.Code, r.Err)
+	}
 }
 
 // logged are the writes of a user since mark that the API server says were out of band:
@@ -176,6 +201,41 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: web, image: registry.example/web:1}]}
 `
+
+// gears are a kind that no policy names, with a scale of its own.
+const gears = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: gears.late.example}
+spec:
+  group: late.example
+  scope: Namespaced
+  names: {plural: gears, singular: gear, kind: Gear}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+    subresources: {status: {}, scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas}}
+`
+
+// declareGears has git declare that kind, and one of it called first.
+func declareGears(t testing.TB, ns string) {
+	t.Helper()
+	here.Declare(t, gears)
+	here.Kubectl(t, "admin", "wait", "--for=condition=Established", "crd/gears.late.example", "--timeout=60s").MustAllow(t)
+	world.Eventually(t, "gears to be served", 30*time.Second, func(ctx context.Context) error {
+		return here.Gate.Apply(ctx, gearOf(ns, "first"))
+	})
+}
+
+func gearOf(ns, name string) string {
+	return "apiVersion: late.example/v1\nkind: Gear\nmetadata: {name: " + name + ", namespace: " + ns + "}\nspec: {size: 1, replicas: 1}\n"
+}
+
+// lone is a pod that no controller owns.
+func lone(ns string) string {
+	return "apiVersion: v1\nkind: Pod\nmetadata: {name: lone, namespace: " + ns + "}\nspec: {terminationGracePeriodSeconds: 0, containers: [{name: a, image: registry.example/a}]}\n"
+}
 
 func declareShop(t testing.TB, ns string) {
 	t.Helper()

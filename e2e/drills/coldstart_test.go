@@ -64,9 +64,9 @@ func coldStart(t *testing.T, failurePolicy string) {
 	here.Declare(t, strings.ReplaceAll(aDeployment, "NS", ns))
 	podsOf(t, ns, "web", 1)
 	replaced(t)
-	if failurePolicy == "Fail" {
-		here.Kubectl(t, "alice", "create", "configmap", "by-hand", "-n", "default").MustFail(t, `failed calling webhook "`)
-	}
+	// A person is refused all the same: for want of an answer, or by the backstop.
+	said := map[string]string{"Fail": `failed calling webhook "`, "Ignore": "ValidatingAdmissionPolicy 'gitlatch' with binding 'gitlatch' denied request: OutOfBand: "}
+	here.Kubectl(t, "alice", "create", "configmap", "by-hand", "-n", "default").MustFail(t, said[failurePolicy])
 
 	// Gitlatch's pods start in any order. Here the webhook's come last, and those who watch see it away.
 	node.Hold("webhook")
@@ -182,8 +182,8 @@ func auditMark(t *testing.T) int64 {
 	return info.Size()
 }
 
-// refusedSystem are the writes of the control plane's own identities since the mark that a webhook refused, or that could
-// not be asked about.
+// refusedSystem are the writes of the control plane's own identities since the mark that a webhook or the backstop refused, or
+// that could not be asked about.
 func refusedSystem(t *testing.T, mark int64) (refused []*auditv1.Event) {
 	t.Helper()
 	file, err := os.Open(here.Plane.AuditLog())
@@ -204,8 +204,7 @@ func refusedSystem(t *testing.T, mark int64) (refused []*auditv1.Event) {
 		e := entry.Event
 		ours := strings.HasPrefix(e.User.Username, "system:") && !strings.HasPrefix(e.User.Username, "system:serviceaccount:") ||
 			strings.HasPrefix(e.User.Username, "system:serviceaccount:kube-system:")
-		if e.ObjectRef != nil && e.ResponseStatus != nil && ours && e.ImpersonatedUser == nil && (strings.Contains(e.ResponseStatus.Message, "gitlatch.dev") &&
-			(strings.Contains(e.ResponseStatus.Message, "denied") || strings.Contains(e.ResponseStatus.Message, "failed calling webhook"))) {
+		if e.ObjectRef != nil && e.ResponseStatus != nil && ours && e.ImpersonatedUser == nil && refusedByGate(e.ResponseStatus.Message) {
 			refused = append(refused, e)
 		}
 	}

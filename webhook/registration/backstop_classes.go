@@ -67,7 +67,7 @@ func (b *backstop) finalizersOnly() string {
 	return b.same("sameButFinalizers", but([]string{"metadata", "finalizers"}))
 }
 
-func (b *backstop) steering(p *policy.Policy) string { return anyRule(p.Spec.Steering) }
+func (b *backstop) steering(p *policy.Policy) string { return b.anyRule(p.Spec.Steering) }
 
 // finalizersSteered: nothing but finalizers change of what tells a sync identity what to
 // apply. They are a controller's, those that git declared too.
@@ -145,7 +145,7 @@ func (b *backstop) trusted(p *policy.Policy) string {
 		if len(t.Fields) > 0 {
 			what = b.update()
 		}
-		terms = append(terms, allOf(anyRule(t.Resources), isSubject(&t.Subject), what))
+		terms = append(terms, allOf(b.anyRule(t.Resources), isSubject(&t.Subject), what))
 	}
 	return b.union(b.of("trusted", p), terms)
 }

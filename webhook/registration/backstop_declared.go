@@ -3,7 +3,6 @@ package registration
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/gitlatch/gitlatch/policy"
 )
@@ -21,12 +20,12 @@ const maxEntries = 64
 // syncEntries are those of these field managers, but on the status.
 func (b *backstop) syncEntries(side string, managers []string) string {
 	return b.let(side+"Declared"+b.managersIndex(managers), fmt.Sprintf(`%s.filter(e, type(e) == map && %s && %s != "status")`,
-		list(b.child(side, "metadata"), "managedFields"), among(text("e", "manager"), managers), text("e", "subresource")))
+		list(b.child(side, "metadata"), "managedFields"), b.managed("e", managers), text("e", "subresource")))
 }
 
 // managersIndex tells sets of managers apart, for the names of variables.
 func (b *backstop) managersIndex(managers []string) string {
-	key := strings.Join(managers, "\n")
+	key := fmt.Sprintf("%q", managers)
 	at := slices.Index(b.managers, key)
 	if at < 0 {
 		at = len(b.managers)

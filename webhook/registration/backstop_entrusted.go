@@ -13,7 +13,7 @@ func (b *backstop) entrusted(policies []*policy.Policy) string {
 		var terms []string
 		for i := range p.Spec.Trusted {
 			if t := &p.Spec.Trusted[i]; len(t.Fields) == 0 {
-				terms = append(terms, allOf(anyRule(t.Resources), isSubject(&t.Subject)))
+				terms = append(terms, allOf(b.anyRule(t.Resources), isSubject(&t.Subject)))
 			}
 		}
 		of = append(of, b.union(b.of("entrusted", p), terms))

@@ -3,7 +3,6 @@ package registration
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -16,7 +15,7 @@ import (
 func (b *backstop) governed(p *policy.Policy) string {
 	m := &p.Spec.Match
 	return anyOf(
-		allOf(matches(m), b.namespaceGoverned(m), b.objectGoverned(m)),
+		allOf(b.brief(matches(m, b.anyRule)), b.namespaceGoverned(m), b.objectGoverned(m)),
 		b.holdsGoverned(p),
 	)
 }
@@ -33,7 +32,7 @@ func (b *backstop) namespaceGoverned(m *v1alpha1.Match) string {
 	return anyOf(
 		allOf(namespace, anyOf(not(b.carries()), b.selected(s))),
 		allOf(not(namespace), anyOf("("+celNamespace+` == "")`,
-			allOf("(dyn(namespaceObject) != null)", selects(s, theirs)))),
+			allOf("(dyn(namespaceObject) != null)", b.selects(s, theirs)))),
 	)
 }
 
@@ -48,8 +47,8 @@ func (b *backstop) objectGoverned(m *v1alpha1.Match) string {
 // selected: the old or the new labels match.
 func (b *backstop) selected(s *metav1.LabelSelector) string {
 	return anyOf(
-		allOf("(object != null)", selects(s, b.child("now", "metadata", "labels"))),
-		allOf("(oldObject != null)", selects(s, b.child("was", "metadata", "labels"))),
+		allOf("(object != null)", b.selects(s, b.child("now", "metadata", "labels"))),
+		allOf("(oldObject != null)", b.selects(s, b.child("was", "metadata", "labels"))),
 	)
 }
 
@@ -58,7 +57,7 @@ func empty(s *metav1.LabelSelector) bool {
 }
 
 // selects is a label selector as CEL, over a map of labels.
-func selects(s *metav1.LabelSelector, labels string) string {
+func (b *backstop) selects(s *metav1.LabelSelector, labels string) string {
 	var terms []string
 	value := func(key string) string { return fmt.Sprintf("%s[%s]", labels, quote(key)) }
 	has := func(key string) string { return fmt.Sprintf("(%s in %s)", quote(key), labels) }
@@ -82,7 +81,7 @@ func selects(s *metav1.LabelSelector, labels string) string {
 			terms = append(terms, not(has(r.Key)))
 		}
 	}
-	return allOf(terms...)
+	return b.briefly(allOf, terms)
 }
 
 // leaves: the write takes a namespace, or an object that git declared, out of the policy by
@@ -92,7 +91,7 @@ func (b *backstop) leaves(p *policy.Policy) string {
 		if empty(s) {
 			return "false"
 		}
-		return allOf(b.update(), selects(s, b.child("was", "metadata", "labels")), not(selects(s, b.child("now", "metadata", "labels"))))
+		return allOf(b.update(), b.selects(s, b.child("was", "metadata", "labels")), not(b.selects(s, b.child("now", "metadata", "labels"))))
 	}
 	namespace := isKind("", "namespaces")
 	return b.union(b.of("leaves", p), []string{
@@ -118,9 +117,9 @@ func (b *backstop) holdsGoverned(p *policy.Policy) string {
 	if len(m.Resources) > 0 {
 		resources = b.ofCRD(m.Resources)
 	}
-	outside := not(among(celNamespace, m.ExcludeNamespaces))
+	outside := not(b.brief(among(celNamespace, m.ExcludeNamespaces)))
 	namespace := isKind("", "namespaces")
-	return allOf(anyOf(b.holdsOthers(), allOf(namespace, b.leaves(p))), not(anyRule(m.ExcludeResources)), anyOf(
+	return allOf(anyOf(b.holdsOthers(), allOf(namespace, b.leaves(p))), not(b.anyRule(m.ExcludeResources)), anyOf(
 		allOf(namespace, outside, b.namespaceGoverned(m)),
 		allOf(isKind(crdGroup, crdResource), resources, not(b.ofCRD(m.ExcludeResources))),
 	))
@@ -134,5 +133,5 @@ func (b *backstop) ofCRD(rules []v1alpha1.ResourceRule) string {
 	name := b.name()
 	group := b.let("crdGroup", name+`.contains(".") ? `+name+".substring("+name+`.indexOf(".") + 1) : ""`)
 	plural := b.let("crdPlural", name+`.contains(".") ? `+name+".substring(0, "+name+`.indexOf(".")) : `+name)
-	return strings.NewReplacer(celGroup, group, celResource, plural).Replace(anyRule(rules))
+	return b.anyRuleOf(group, plural, rules)
 }

@@ -48,6 +48,7 @@ func TestTheAPIServerAcceptsTheBackstop(t *testing.T) {
 	}{
 		{"no policy", nil}, {"one", []*v1alpha1.ChangePolicy{changePolicy("cluster", nil)}},
 		{"three", threePolicies()}, {"a hundred", manyPolicies(100)}, {"a hundred that trust five each", trustingPolicies(100, 5)},
+		{"one that says much", []*v1alpha1.ChangePolicy{longPolicies()["resources"]}}, {"one that selects by much", []*v1alpha1.ChangePolicy{longPolicies()["selectors"]}},
 	} {
 		t.Run(n.name, func(t *testing.T) {
 			t.Cleanup(func() { wipe(t, c) })

@@ -51,6 +51,58 @@ func (b *backstop) set(name string, members []string) func(value string) string 
 	}
 }
 
+// maxInline bounds the text that is said in place. What is longer becomes a variable, so that an expression that says much
+// of one policy stays as far from the limit as one that says little of many.
+const maxInline = 2 << 10
+
+// brief is an expression, or the variable that holds it.
+func (b *backstop) brief(expression string) string {
+	if len(expression) <= maxInline {
+		return expression
+	}
+	expression = b.short.Replace(expression)
+	for _, v := range b.variables {
+		if v.Expression == expression {
+			return "variables." + v.Name
+		}
+	}
+	return b.let(fmt.Sprintf("long%d", len(b.variables)), expression)
+}
+
+// briefly joins terms, as many as there may be.
+func (b *backstop) briefly(join func(...string) string, terms []string) string {
+	if all := join(terms...); len(all) <= maxInline {
+		return all
+	}
+	var out []string
+	for _, part := range parts(terms) {
+		out = append(out, b.brief(join(part...)))
+	}
+	return join(out...)
+}
+
+// anyRule is [anyRule], however many rules there are.
+func (b *backstop) anyRule(rules []v1alpha1.ResourceRule) string {
+	return b.anyRuleOf(celGroup, celResource, rules)
+}
+
+func (b *backstop) anyRuleOf(group, resource string, rules []v1alpha1.ResourceRule) string {
+	var terms []string
+	for _, r := range rules {
+		terms = append(terms, anyRuleOf(group, resource, []v1alpha1.ResourceRule{r}))
+	}
+	return b.briefly(anyOf, terms)
+}
+
+// managed: the entry of managedFields is one of these field managers'.
+func (b *backstop) managed(entry string, managers []string) string {
+	name := text(entry, "manager")
+	if test := among(name, managers); len(test) <= maxInline {
+		return test
+	}
+	return b.set("managers"+b.managersIndex(managers)+"_", managers)(name)
+}
+
 // parts cuts a list where its text grows too long.
 func parts(list []string) [][]string {
 	var out [][]string
@@ -93,7 +145,7 @@ func (b *backstop) member(groups []string) string {
 	for _, g := range groups {
 		terms = append(terms, inGroup(g))
 	}
-	key := strings.Join(groups, "\n")
+	key := fmt.Sprintf("%q", groups)
 	at := slices.Index(b.glasses, key)
 	if at < 0 {
 		at = len(b.glasses)

@@ -171,15 +171,28 @@ func (o *Options) main(name, path string, policies []*policy.Policy) admissionv1
 			Key: "kubernetes.io/metadata.name", Operator: metav1.LabelSelectorOpNotIn, Values: excluded,
 		}}}
 	}
-	w.MatchConditions = asked(
-		not(neverAsked()),
-		not(isSystem()),
-		anyOf(governed(policies), allOf(isKind(crdGroup, crdResource), "("+celOperation+` == "DELETE")`, unsynced(policies))),
-		not(isKind("", "namespaces")),
-		not(builtIn(o)),
-		not(credentials(o, policies)),
-		not(controllerLetThrough(o, policies)),
-	)
+	holding := allOf(isKind(crdGroup, crdResource), "("+celOperation+` == "DELETE")`, unsynced(policies))
+	ask := func(governed, controllers string) []admissionv1.MatchCondition {
+		return asked(
+			not(neverAsked()),
+			not(isSystem()),
+			governed,
+			not(isKind("", "namespaces")),
+			not(builtIn(o)),
+			not(credentials(o, policies)),
+			not(controllers),
+		)
+	}
+	// Where policies say too much, more is sent: a condition that is too long would lose them all.
+	for _, c := range [][]admissionv1.MatchCondition{
+		ask(anyOf(governed(policies), holding), controllerLetThrough(o, policies)),
+		ask(anyOf(governed(policies), holding), "false"),
+		ask(unsynced(policies), "false"),
+	} {
+		if w.MatchConditions = c; len(c[0].Expression) <= maxWhole {
+			break
+		}
+	}
 	return w
 }
 

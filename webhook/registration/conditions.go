@@ -14,7 +14,11 @@ import (
 // maxCondition bounds the text of what the policies govern. The API server
 // compiles 100,000 characters at most, and every API server keeps it in memory.
 // What is longer is left out: then more is sent than needs be.
-const maxCondition = 48 << 10
+const (
+	maxCondition = 48 << 10
+	maxHomes     = 8 << 10  // of the namespaces of those who could be posed as
+	maxWhole     = 96 << 10 // of all that an entry asks
+)
 
 // asked joins the terms to the one condition of an entry. The API server evaluates
 // every condition of a list, and the first term that is false ends one: so the
@@ -75,6 +79,9 @@ func credentials(o *Options, policies []*policy.Policy) string {
 	if !all {
 		home = among(celNamespace, protected)
 	}
+	if len(home) > maxHomes {
+		home = "true"
+	}
 	return anyOf(
 		allOf(isKind("", "serviceaccounts"), "("+celSub+` == "token")`),
 		allOf(isKind("", "nodes"), "("+celSub+` == "proxy")`),
@@ -106,7 +113,7 @@ func ownByName() []string {
 func governed(policies []*policy.Policy) string {
 	var terms []string
 	for _, p := range policies {
-		terms = append(terms, allOf(matches(&p.Spec.Match), not(isSync(p))))
+		terms = append(terms, allOf(matches(&p.Spec.Match, anyRule), not(isSync(p))))
 	}
 	if e := anyOf(terms...); len(e) <= maxCondition {
 		return e
@@ -126,8 +133,8 @@ func unsynced(policies []*policy.Policy) string {
 	return "true"
 }
 
-// matches is a policy's match, without its selectors.
-func matches(m *v1alpha1.Match) string {
+// matches is a policy's match, without its selectors. anyRule says its rules.
+func matches(m *v1alpha1.Match, anyRule func([]v1alpha1.ResourceRule) string) string {
 	resources := "true"
 	if len(m.Resources) > 0 {
 		resources = anyRule(m.Resources)
@@ -143,15 +150,18 @@ func matches(m *v1alpha1.Match) string {
 	return allOf(resources, not(anyRule(m.ExcludeResources)), scoped, not(excluded))
 }
 
-func anyRule(rules []v1alpha1.ResourceRule) string {
+func anyRule(rules []v1alpha1.ResourceRule) string { return anyRuleOf(celGroup, celResource, rules) }
+
+// anyRuleOf is anyRule of a resource that these expressions name.
+func anyRuleOf(ofGroup, ofResource string, rules []v1alpha1.ResourceRule) string {
 	var terms []string
 	for _, r := range rules {
 		group, resource := "true", "true"
 		if !slices.Contains(r.APIGroups, "*") {
-			group = among(celGroup, sorted(slices.Clone(r.APIGroups)))
+			group = among(ofGroup, sorted(slices.Clone(r.APIGroups)))
 		}
 		if !slices.Contains(r.Resources, "*") {
-			resource = among(celResource, sorted(slices.Clone(r.Resources)))
+			resource = among(ofResource, sorted(slices.Clone(r.Resources)))
 		}
 		terms = append(terms, allOf(group, resource))
 	}

@@ -191,6 +191,7 @@ func TestTheAPIServerAcceptsWhatIsCompiled(t *testing.T) {
 	}{
 		{"no policy", nil}, {"one", []*v1alpha1.ChangePolicy{changePolicy("cluster", nil)}},
 		{"three", threePolicies()}, {"a hundred", manyPolicies(100)},
+		{"one of many users", []*v1alpha1.ChangePolicy{longPolicies()["sync identities"]}},
 	} {
 		t.Run(n.name, func(t *testing.T) {
 			t.Cleanup(func() { wipe(t, c) })
