@@ -27,7 +27,7 @@ SLOW = ^TestLongReviews$$|^TestManyLongReviewsAtOnce$$|^TestALongHistoryIsSmallI
 
 # The oldest Kubernetes minor that is supported; its module is test/controlplane/v$(OLDEST). The gate's scenarios run on it.
 OLDEST = 1.35
-GATE   = ./e2e ./e2e/backstop
+GATE   = ./e2e ./e2e/backstop ./e2e/identity
 
 .PHONY: help
 help: ## List the targets.

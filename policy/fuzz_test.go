@@ -3,12 +3,8 @@ package policy
 import (
 	"slices"
 	"testing"
-	"time"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
@@ -30,94 +26,6 @@ func decoded(raw []byte) map[string]any {
 		return nil
 	}
 	return out
-}
-
-// fuzzPolicies are of every mode and scope.
-func fuzzPolicies(f *testing.F) []*Policy {
-	var out []*Policy
-	for _, t := range [][]tweak{{}, {declaredOnly}, {declaredFields}, {declaredOnly, declaredFields}, {mode(v1alpha1.ModeAudit)}, {withOthers},
-		{spec(func(s *v1alpha1.ChangePolicySpec) {
-			s.Match.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"env": "prod"}}
-			s.Match.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}
-			s.Controllers = v1alpha1.ControllersNone
-		})}} {
-		out = append(out, newScene(t...).policy(f))
-	}
-	return out
-}
-
-// FuzzDecide: whatever comes, the judge answers; and it allows nothing that it
-// could not read to anybody but those whom their identity alone lets through.
-func FuzzDecide(f *testing.F) {
-	policies := fuzzPolicies(f)
-	users := []User{alice(), oncall(), admin(), operatorPod(), pipeline(), fluxPod(), webhookPod(), gc(), node(), injector(), posing(fluxPod()), {}}
-	text := asJSON(deployment)
-	f.Add(text, text, "UPDATE", "apps", "deployments", "", "prod", "web", "kubectl", uint8(0), uint8(0))
-	f.Add(text, []byte("null"), "DELETE", "apps", "deployments", "", "prod", "web", "", uint8(3), uint8(1))
-	f.Add([]byte("null"), text, "CREATE", "apps", "deployments", "", "prod", "web", "", uint8(3), uint8(2))
-	f.Add([]byte("null"), text, "UPDATE", "apps", "deployments", "scale", "prod", "web", "", uint8(3), uint8(2))
-	f.Add([]byte("null"), []byte("{}"), "CONNECT", "", "pods", "exec", "prod", "web", "", uint8(1), uint8(3))
-	f.Add(asJSON(apiService), asJSON(apiService), "UPDATE", "apiregistration.k8s.io", "apiservices", "", "", "v1.x", "", uint8(9), uint8(5))
-	f.Add(asJSON(aRecord), asJSON(aRecord), "UPDATE", "gitlatch.dev", "changerecords", "status", "", "cr-1", "", uint8(0), uint8(0))
-	f.Add([]byte("null"), []byte(`{"spec":{"sync":[{}]}}`), "CREATE", "gitlatch.dev", "changepolicies", "", "", "p", "", uint8(0), uint8(0))
-	f.Fuzz(func(t *testing.T, old, object []byte, op, group, resource, subresource, ns, name, manager string, user, shape uint8) {
-		req := &Request{
-			User: users[int(user)%len(users)], Operation: Operation(op), Subresource: subresource, Namespace: ns, Name: name, FieldManager: manager,
-			Resource: schema.GroupVersionResource{Group: group, Version: "v1", Resource: resource}, Final: shape&8 != 0,
-			Old: decoded(old), Object: decoded(object),
-		}
-		facts := &Facts{Now: noon(), Install: newScene().facts.Install, WindowsLive: shape&16 != 0, BreakGlass: Authorization(shape >> 5 & 3)}
-		if shape&16 != 0 {
-			facts.Windows = []Window{webWindow("oncall", noon().Add(time.Minute))}
-		}
-		p := policies[int(shape&7)%len(policies)]
-		d := Decide(req, []*Policy{p}, facts)
-		sanity(t, req, p, d)
-		if again := Decide(req, []*Policy{p}, facts); !cmp.Equal(d, again) {
-			t.Fatalf("the same question twice: %s", cmp.Diff(d, again))
-		}
-		Diff(req.Old, req.Object, 50)
-	})
-}
-
-// sanity asserts what must hold of any decision.
-func sanity(t *testing.T, r *Request, p *Policy, d Decision) {
-	t.Helper()
-	proven := []v1alpha1.Class{v1alpha1.ClassOwn, v1alpha1.ClassSync, v1alpha1.ClassSystem}
-	reads := []v1alpha1.Class{v1alpha1.ClassUnchanged, v1alpha1.ClassFinalizer, v1alpha1.ClassStatus, v1alpha1.ClassReview}
-	named := []v1alpha1.Class{v1alpha1.ClassTrusted, v1alpha1.ClassController, v1alpha1.ClassOperation, v1alpha1.ClassUngoverned}
-	if d.Action != Allow {
-		if d.Reason == "" || d.Message == "" || d.Record == "" {
-			t.Fatalf("%s without a reason, words or a record: %+v", d.Action, d)
-		}
-		return
-	}
-	if d.Missing != 0 || d.Opens != nil {
-		t.Fatalf("an allow that asks or opens: %+v", d)
-	}
-	switch {
-	case slices.Contains(proven, d.Class), d.Policy == "" && d.Class == v1alpha1.ClassUngoverned:
-		return
-	case slices.Contains(reads, d.Class):
-		if r.Operation != Update || r.Old == nil || r.Object == nil {
-			t.Fatalf("class %s without both objects", d.Class)
-		}
-	case !slices.Contains(named, d.Class):
-		t.Fatalf("class %s allows", d.Class)
-	}
-	whole := !r.actsOnly() && r.carriesObject() && len(p.Spec.Trusted) == 0
-	if whole && r.Old == nil && (r.Operation == Update || r.Operation == Delete) {
-		t.Fatalf("class %s allows a %s whose old object is not shown", d.Class, r.Operation)
-	}
-	if !whole || r.Operation != Update && r.Operation != Delete {
-		return
-	}
-	for _, v := range managedFields(r.Old) {
-		e, ok := readEntry(v)
-		if ok && e.fields == nil && p.declares(&e) && (d.Class == v1alpha1.ClassController || d.Class == v1alpha1.ClassUngoverned && d.Policy != "") {
-			t.Fatalf("class %s allows what could not be read: %+v", d.Class, e)
-		}
-	}
 }
 
 // FuzzWalk: any managedFields over any objects. The walk never panics, sees no

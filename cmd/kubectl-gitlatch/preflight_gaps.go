@@ -92,6 +92,9 @@ func (p *preflighting) unguarded(ctx context.Context) error {
 			note("policy "+one.Name, "leaves out namespaces "+strings.Join(excluded, ", "), "take out of excludeNamespaces what git should be the only path to")
 		}
 	}
+	if err := p.exempted(); err != nil {
+		return err
+	}
 	if p.running != nil && p.running.mirrors > 0 {
 		note("static pods", fmt.Sprintf("%d pods come from files on nodes: what is in those files no API server is asked about", p.running.mirrors), "guard the nodes' file systems")
 	}

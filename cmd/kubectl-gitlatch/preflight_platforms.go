@@ -14,84 +14,6 @@ import (
 	"github.com/gitlatch/gitlatch/policy"
 )
 
-// platform is what runs a control plane, or the network of one, as far as the gate has
-// to know: docs/platforms.md has the sources of the names.
-type platform struct {
-	name string
-	// identities that are no pods and no named part of every control plane.
-	identities []platformIdentity
-	// unguarded is what can't be guarded there.
-	unguarded []platformNote
-}
-
-// platformIdentity is one of a platform's, with something that it writes every day.
-type platformIdentity struct {
-	user            policy.User
-	group, resource string
-	namespace       string
-	work            string
-}
-
-type platformNote struct {
-	severity severity
-	message  string
-	next     string
-}
-
-// certified is a user by client certificate, and minted a service account by a token of
-// no pod.
-func certified(name string, groups ...string) policy.User {
-	return policy.User{Name: name, Groups: append(groups, "system:authenticated"), Extra: map[string][]string{policy.ExtraCredentialID: {"-"}}}
-}
-
-func minted(namespace, name string) policy.User {
-	return policy.User{
-		Name: "system:serviceaccount:" + namespace + ":" + name, UID: "-",
-		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
-		Extra:  map[string][]string{policy.ExtraCredentialID: {"-"}},
-	}
-}
-
-func knownPlatforms() []platform {
-	return []platform{
-		{name: "kubeadm", unguarded: []platformNote{{severityNotes,
-			"kubernetes-admin (group kubeadm:cluster-admins) is judged as a person: kubeadm upgrade apply, and joining a control-plane node, are denied without an emergency",
-			"let that group break glass (the component kubeadm), or raise the mode to Audit while upgrading"}}},
-		{name: "eks", identities: []platformIdentity{
-			{certified("eks:addon-manager"), "apps", "daemonsets", "kube-system", "managed add-ons"},
-			{certified("eks:node-manager"), "", "nodes", "", "managed node groups"},
-			{certified("eks:vpc-resource-controller"), "", "pods", "kube-system", "security groups of pods"},
-			{certified("eks:cluster-bootstrap"), "", "configmaps", "kube-system", "the cluster's set-up"},
-		}},
-		{name: "gke", identities: []platformIdentity{
-			{certified("system:addon-manager", "system:masters"), "apps", "deployments", "kube-system", "add-ons"},
-		}, unguarded: []platformNote{{severityWarns,
-			"GKE Autopilot has webhooks leave out kube-system, gke-gmp-system and gke-managed-cim, and refuses those with rules for all groups and resources, as the gate's are",
-			"on Autopilot the gate can't be registered as it is; on Standard nothing is rewritten: see docs/platforms.md"}}},
-		{name: "aks", identities: []platformIdentity{
-			{certified("aksService", "system:masters"), "apps", "deployments", "kube-system", "add-ons"},
-		}, unguarded: []platformNote{{severityNotes,
-			"AKS's admissions enforcer takes namespaces with the label control-plane, or kubernetes.azure.com/managedby=aks, from every webhook that does not opt out; the gate opts out, and says so where that does not help",
-			"guard who may label namespaces; watch gitlatch_registration_platform_exemptions"}}},
-		{name: "openshift", identities: []platformIdentity{
-			{certified("system:ovn-node:-", "system:ovn-nodes"), "", "nodes", "", "the network of nodes"},
-			{certified("system:multus:-", "system:multus"), "", "pods", "default", "additional networks"},
-			{minted("openshift-infra", "build-controller"), "", "pods", "default", "builds"},
-			{minted("openshift-infra", "serviceaccount-pull-secrets-controller"), "", "secrets", "default", "pull secrets"},
-		}, unguarded: []platformNote{{severityNotes,
-			"static pods recover from expired certificates with tokens that prove nothing (localhost-recovery-client): they are judged as persons",
-			"leave the namespaces openshift-kube-* out of the policies if that must work by itself"}}},
-		{name: "k3s", identities: []platformIdentity{
-			{certified("system:k3s-supervisor", "system:masters"), "batch", "jobs", "kube-system", "the deploy and helm controllers"},
-			{certified("system:k3s-controller"), "", "nodes", "", "the network of nodes"},
-			{certified("k3s-cloud-controller-manager"), "apps", "daemonsets", "kube-system", "load balancers"},
-		}},
-		{name: "calico", identities: []platformIdentity{
-			{minted("", "calico-cni-plugin"), "crd.projectcalico.org", "ipamblocks", "", "addresses for new pods"},
-		}},
-	}
-}
-
 func platformNames() []string {
 	var out []string
 	for _, p := range knownPlatforms() {
@@ -141,13 +63,23 @@ func (p *preflighting) platformIdentity(ctx context.Context, name string, id pla
 		}
 	}
 	for _, u := range users {
-		if d := p.decide(sampleWrite(u, id.group, id.resource, id.namespace)); d.Action == policy.Deny {
+		if d := p.decide(id.write(u)); d.Action == policy.Deny {
 			p.report.add(preflightFinding{Severity: severityBlocks, Check: checkPlatform, Subject: u.Name,
 				Message: fmt.Sprintf("%s works as it (%s), and it would be denied (%s)", name, id.work, d.Reason),
 				Next:    "add the component manifests/policies/platforms/" + name + " to the policy: see docs/platforms.md"})
 		}
 	}
 	return nil
+}
+
+// write is what it writes every day.
+func (id *platformIdentity) write(u policy.User) *policy.Request {
+	r := sampleWrite(u, id.group, id.resource, id.namespace)
+	if id.spec != nil {
+		r.Operation, r.Old = policy.Create, nil
+		r.Object["spec"] = id.spec
+	}
+	return r
 }
 
 // sampleWrite changes an object of which nothing else is known.

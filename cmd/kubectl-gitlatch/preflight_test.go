@@ -3,112 +3,14 @@ package main
 import (
 	"bytes"
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 
-	"github.com/gitlatch/gitlatch/api/v1alpha1"
-	"github.com/gitlatch/gitlatch/policy"
 	"github.com/gitlatch/gitlatch/reporter/audit"
 )
-
-// withPlatforms is manifests/policies/gitlatch.yaml with the components of platforms.
-func withPlatforms(t *testing.T, platforms ...string) string {
-	t.Helper()
-	fs := filesys.MakeFsInMemory()
-	put := func(to, from string) {
-		text, err := os.ReadFile(filepath.Join("../../manifests/policies", from))
-		if err == nil {
-			err = fs.WriteFile(to, text)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	put("/policy.yaml", "gitlatch.yaml")
-	root := "resources: [policy.yaml]\ncomponents:\n"
-	for _, p := range platforms {
-		root += "- " + p + "\n"
-		put("/"+p+"/policy.yaml", "platforms/"+p+"/policy.yaml")
-		put("/"+p+"/kustomization.yaml", "platforms/"+p+"/kustomization.yaml")
-	}
-	if err := fs.WriteFile("/kustomization.yaml", []byte(root)); err != nil {
-		t.Fatal(err)
-	}
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(fs, "/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := built.AsYaml()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// What preflight says of a platform, and what its component trusts, are one: with the component nobody is left over.
-func TestPreflightKnowsThePlatformsThatThereAreComponentsFor(t *testing.T) {
-	entries, err := os.ReadDir("../../manifests/policies/platforms")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var there []string
-	for _, e := range entries {
-		there = append(there, e.Name())
-	}
-	known := map[string]platform{}
-	for _, p := range knownPlatforms() {
-		known[p.name] = p
-	}
-	for _, name := range there {
-		p, ok := known[name]
-		if !ok {
-			t.Errorf("there is a component %s, of which preflight knows nothing", name)
-			continue
-		}
-		delete(known, name)
-		for _, component := range []bool{false, true} {
-			with := enforced(t, component, name)
-			for _, id := range p.identities {
-				if strings.HasPrefix(id.user.Name, "system:serviceaccount::") {
-					id.user = minted("calico-system", strings.TrimPrefix(id.user.Name, "system:serviceaccount::"))
-				}
-				d := with.decide(sampleWrite(id.user, id.group, id.resource, id.namespace))
-				if (d.Action == policy.Allow) != component {
-					t.Errorf("%s, component %t: %s: %s %s: %s", name, component, id.user.Name, d.Action, d.Class, d.Message)
-				}
-			}
-		}
-	}
-	for name := range known {
-		t.Errorf("preflight knows %s, for which there is no component", name)
-	}
-}
-
-func enforced(t *testing.T, component bool, name string) *preflighting {
-	t.Helper()
-	var components []string
-	if component {
-		components = append(components, name)
-	}
-	one, err := readDocument([]byte(withPlatforms(t, components...)), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one[0].Spec.Mode = v1alpha1.ModeEnforce
-	compiled, errs := policy.Compile(&one[0].ChangePolicy)
-	if len(errs) > 0 {
-		t.Fatal(errs.ToAggregate())
-	}
-	return &preflighting{now: noon, install: installation(), policies: []*policy.Policy{compiled}}
-}
 
 func TestWhichVersionsAreSupported(t *testing.T) {
 	for version, want := range map[string]bool{

@@ -25,7 +25,7 @@ const webPort = 4000
 
 // webUnderTest is a guard before a site whose API server notes what it is asked and
 // knows nothing.
-func webUnderTest(t *testing.T) (g *guard, asked func() []string) {
+func webUnderTest(t testing.TB) (g *guard, asked func() []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var all []string

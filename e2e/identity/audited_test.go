@@ -2,9 +2,11 @@ package identity
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,23 +47,21 @@ func surveyed(t *testing.T, keep func(*audit.Finding) bool) []audit.Finding {
 	return found
 }
 
-// Whoever may impersonate a uid and the extra of an authenticator shows every proof that there is. No admission webhook
-// can tell; the API server's audit log says who did it, and the review of it reports each, whatever was written.
-func TestForgedProofsAreNoticed(t *testing.T) {
-	ns := here.NewNamespace(t, "{}")
-	here.Declare(t, configMap(ns, "settings"))
-	here.Declare(t, objectOf("apps/v1", "Deployment", ns, "web", "replicas: 0, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: registry.example/a}]}}"))
+// forgery is a whole proof of somebody else, and what is written by it.
+type forgery struct {
+	what string
+	as   rest.ImpersonationConfig
+	act  request
+}
+
+// forgeries show every proof that there is; what they write is called by whom they are.
+func forgeries(ns, by string) []forgery {
 	id := map[string][]string{policy.ExtraCredentialID: {"JTI=1"}}
 	pod := map[string][]string{policy.ExtraCredentialID: {"JTI=1"}, policy.ExtraPodName: {"x-0"}, policy.ExtraPodUID: {"1"}}
 	patch := func(value string) request {
-		return request{http.MethodPatch, core + ns + "/configmaps/settings", `{"data":{"color":"` + value + `"}}`, ""}
+		return request{http.MethodPatch, core + ns + "/configmaps/settings", `{"data":{"color":"` + value + by + `"}}`, ""}
 	}
-	var want, got []string
-	for _, c := range []struct {
-		what string
-		as   rest.ImpersonationConfig
-		act  request
-	}{
+	return []forgery{
 		{"the sync, with a pod", rest.ImpersonationConfig{UserName: syncUser, UID: "1", Extra: pod}, patch("a")},
 		{"the sync, with the mark of Gitlatch's applier", rest.ImpersonationConfig{UserName: syncUser, Extra: map[string][]string{v1alpha1.ExtraSync: {"apps"}}}, patch("b")},
 		{"a control-plane account, with a token", rest.ImpersonationConfig{UserName: gcUser, UID: "1", Extra: id, Groups: accountGroups("kube-system")}, patch("c")},
@@ -69,18 +69,37 @@ func TestForgedProofsAreNoticed(t *testing.T) {
 		{"a control-plane user, with a certificate", rest.ImpersonationConfig{UserName: "system:kube-scheduler", Extra: id, Groups: []string{"system:masters"}}, patch("e")},
 		{"a node, with a certificate", rest.ImpersonationConfig{UserName: "system:node:gitlatch-node", Extra: id, Groups: []string{"system:nodes", "system:masters"}}, patch("f")},
 		{"a component of Gitlatch, with a pod", rest.ImpersonationConfig{UserName: accountPrefix + gitlatchSystem + ":gitlatch-applier", UID: "1", Extra: pod, Groups: accountGroups(gitlatchSystem)},
-			request{http.MethodPost, core + gitlatchSystem + "/secrets", "apiVersion: v1\nkind: Secret\nmetadata: {name: planted}\n", ""}},
-		{"any controller, with a pod", rest.ImpersonationConfig{UserName: accountPrefix + "operators:web-operator", UID: "1", Extra: pod}, request{http.MethodPost, core + ns + "/configmaps", configMap(ns, "mine"), ""}},
+			request{http.MethodPost, core + gitlatchSystem + "/secrets", "apiVersion: v1\nkind: Secret\nmetadata: {name: planted-" + by + "}\n", ""}},
+		{"any controller, with a pod", rest.ImpersonationConfig{UserName: accountPrefix + "operators:web-operator", UID: "1", Extra: pod}, request{http.MethodPost, core + ns + "/configmaps", configMap(ns, "mine-"+by), ""}},
 		{"a machine that is to become a node", rest.ImpersonationConfig{UserName: "system:bootstrap:abcdef", Groups: []string{"system:bootstrappers", "system:masters"}},
-			csr("planted", kubeletSigner, "system:node:gitlatch-node", "system:nodes")},
+			csr("planted-"+by, kubeletSigner, "system:node:gitlatch-node", "system:nodes")},
 		{"any account, with a token", rest.ImpersonationConfig{UserName: accountPrefix + "ci:pipeline", UID: "1", Extra: id},
-			request{http.MethodPatch, apps + ns + "/deployments/web/status", `{"status":{"replicas":1}}`, ""}},
-	} {
-		posing(t, "carol", c.as).send(t, c.act).mustAllow(t)
-		want = append(want, c.as.UserName+" by carol")
+			request{http.MethodPatch, apps + ns + "/deployments/web/status", `{"status":{"conditions":[{"type":"` + by + `","status":"True"}]}}`, ""}},
+	}
+}
+
+// Whoever may impersonate a uid and the extra of an authenticator shows every proof that there is: a person, or an
+// operator with the token of its pod. No admission webhook can tell; the API server's audit log says who did it, and the
+// review of it reports each, whatever was written.
+func TestForgedProofsAreNoticed(t *testing.T) {
+	ns := here.NewNamespace(t, "{}")
+	here.Declare(t, configMap(ns, "settings"))
+	here.Declare(t, objectOf("apps/v1", "Deployment", ns, "web", "replicas: 0, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: registry.example/a}]}}"))
+	forgers := map[string]string{"carol": "carol", "operators/forging-operator": accountPrefix + "operators:forging-operator"}
+	var want, got []string
+	for login, user := range forgers {
+		by := strings.TrimPrefix(login, "operators/")
+		for _, f := range forgeries(ns, by) {
+			t.Run(f.what+", by "+by, func(t *testing.T) { posing(t, login, f.as).send(t, f.act).mustAllow(t) })
+			want = append(want, f.as.UserName+" by "+user)
+		}
+		for _, path := range []string{core + gitlatchSystem + "/secrets/planted-" + by, csrs + "/planted-" + by} {
+			known(t, syncer).send(t, request{http.MethodDelete, path, "", ""}).mustAllow(t)
+		}
 	}
 	for _, f := range surveyed(t, func(f *audit.Finding) bool {
-		return f.Reason == v1alpha1.ReasonImpersonation && f.Confidence == v1alpha1.ConfidenceProven && f.Origin != nil && f.Origin.Impersonator == "carol"
+		return f.Reason == v1alpha1.ReasonImpersonation && f.Confidence == v1alpha1.ConfidenceProven && f.Origin != nil &&
+			slices.Contains(slices.Collect(maps.Values(forgers)), f.Origin.Impersonator)
 	}) {
 		got = append(got, f.Requester.Username+" by "+f.Origin.Impersonator)
 	}
@@ -89,6 +108,4 @@ func TestForgedProofsAreNoticed(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("who is said to have posed (-want +got):\n%s", diff)
 	}
-	known(t, syncer).send(t, request{http.MethodDelete, core + gitlatchSystem + "/secrets/planted", "", ""}).mustAllow(t)
-	known(t, syncer).send(t, request{http.MethodDelete, csrs + "/planted", "", ""}).mustAllow(t)
 }

@@ -38,12 +38,7 @@ func ignoring(t *testing.T) func() {
 		world.Must(t, admin.Update(t.Context(), o))
 	}
 	for _, name := range []string{"mutating", "validating"} {
-		world.Eventually(t, "the "+name+" configuration to be in use", waitLong, func(context.Context) error {
-			if a := known(t, syncer).send(t, probing("default", name)); !strings.Contains(a.said, "failed calling webhook") {
-				return fmt.Errorf("the probe is answered %d: %.200s", a.code, a.said)
-			}
-			return nil
-		})
+		inUse(t, name)
 	}
 	return func() {
 		for _, kind := range []string{"mutatingwebhookconfiguration", "validatingwebhookconfiguration"} {
@@ -51,6 +46,17 @@ func ignoring(t *testing.T) func() {
 		}
 		world.Must(t, here.Gate.WaitPolicy(t.Context(), "cluster"))
 	}
+}
+
+// inUse waits until the API server asks the webhook nowhere of this name.
+func inUse(t *testing.T, name string) {
+	t.Helper()
+	world.Eventually(t, "the "+name+" configuration to be in use", waitLong, func(context.Context) error {
+		if a := known(t, syncer).send(t, probing("default", name)); !strings.Contains(a.said, "failed calling webhook") {
+			return fmt.Errorf("the probe is answered %d: %.200s", a.code, a.said)
+		}
+		return nil
+	})
 }
 
 // probing is a request that the webhook nowhere of this name is asked about.

@@ -1,10 +1,15 @@
 package identity
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/rest"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -44,40 +49,98 @@ func believed() []rest.ImpersonationConfig {
 	)
 }
 
-// Under whatever name: --as is no proof, and a part of one is none.
+// posers are who takes another's name here: a person, and a controller with the token of its pod.
+func posers() []string { return []string{"alice", operator} }
+
+// pose is a name that is taken to change a ConfigMap of its own.
+type pose struct {
+	as     rest.ImpersonationConfig
+	target string
+}
+
+// recorded is what the record of a pose says: all that was shown, and the group that the API server adds.
+func (p pose) recorded(t *testing.T) string {
+	t.Helper()
+	who := v1alpha1.Requester{Username: p.as.UserName, UID: p.as.UID, Groups: slices.Clone(p.as.Groups), Extra: p.as.Extra}
+	if !slices.Contains(who.Groups, "system:authenticated") {
+		who.Groups = append(who.Groups, "system:authenticated")
+	}
+	return recordedOn(t, &who, p.target)
+}
+
+func recordedOn(t *testing.T, who *v1alpha1.Requester, target string) string {
+	t.Helper()
+	text, err := json.Marshal(who)
+	world.Must(t, err)
+	return string(text) + " UPDATE " + target
+}
+
+// tried has every poser take every pose, and wants each denied, and recorded as it was shown. Whoever it was that posed
+// shows nothing of themselves, so that theirs is one record with a count.
+func tried(t *testing.T, ns string, poses []pose) {
+	t.Helper()
+	want := map[string]int64{}
+	for _, p := range poses {
+		for _, who := range posers() {
+			posing(t, who, p.as).send(t, request{http.MethodPatch, core + ns + "/configmaps/" + p.target, `{"data":{"color":"red"}}`, ""}).mustDeny(t, v1alpha1.ReasonOutOfBand)
+			want[p.recorded(t)]++
+		}
+	}
+	world.Eventually(t, "all that was posed to be recorded", waitLong, func(context.Context) error {
+		got := map[string]int64{}
+		for _, r := range here.Records(t, world.InNamespace(ns)) {
+			if r.Spec.Outcome != v1alpha1.OutcomeDenied || r.Spec.Request.Operation != "UPDATE" || r.Spec.Class != v1alpha1.ClassOutOfBand {
+				return fmt.Errorf("there is a record of something else: %+v", r.Spec)
+			}
+			got[recordedOn(t, &r.Spec.Requester, r.Spec.Request.Name)] += int64(r.Status.Count)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return fmt.Errorf("records and their counts (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+}
+
+// partlyTried are those of whom every part of a proof is shown and recorded: one of each kind. Of the others each is tried
+// as a dry run, since a flood of records is folded.
+func partlyTried() []string {
+	return []string{gcUser, syncUser, trustedUser, accountPrefix + "operators:web-operator", accountPrefix + gitlatchSystem + ":gitlatch-applier",
+		"system:kube-scheduler", "system:node:gitlatch-node"}
+}
+
+// Under whatever name, by a person or by an operator: --as is no proof, and a part of one is none.
 func TestPosingAsWhoIsBelieved(t *testing.T) {
 	ns := here.NewNamespace(t, "{}")
-	here.Declare(t, configMap(ns, "settings"))
-	var users []string
+	text := configMap(ns, "settings")
+	for what := range partly(gcUser) {
+		text += "---\n" + configMap(ns, targetOf(what))
+	}
+	here.Declare(t, text)
+	var poses []pose
 	for _, as := range believed() {
-		users = append(users, as.UserName)
+		poses = append(poses, pose{as, "settings"})
 		t.Run(as.UserName, func(t *testing.T) {
-			for i, r := range writes(ns) {
-				if i != 1 {
-					r = r.dry()
-				}
-				posing(t, "alice", as).send(t, r).mustDeny(t, v1alpha1.ReasonOutOfBand)
+			for _, who := range posers() {
+				posing(t, who, as).send(t, writes(ns)[0].dry()).mustDeny(t, v1alpha1.ReasonOutOfBand)
+				posing(t, who, as).send(t, writes(ns)[2].dry()).mustDeny(t, v1alpha1.ReasonOutOfBand)
 			}
 			for what, shown := range partly(as.UserName) {
 				as := as
 				as.UID, as.Extra = shown.UID, shown.Extra
-				if answer := posing(t, "alice", as).send(t, writes(ns)[1].dry()); !answer.denied(v1alpha1.ReasonOutOfBand) {
+				if slices.Contains(partlyTried(), as.UserName) {
+					poses = append(poses, pose{as, targetOf(what)})
+				} else if answer := posing(t, "alice", as).send(t, writes(ns)[1].dry()); !answer.denied(v1alpha1.ReasonOutOfBand) {
 					t.Errorf("with %s: want a denial, got %d: %.300s", what, answer.code, answer.said)
 				}
 			}
 		})
 	}
-	var recorded []string
-	for _, r := range here.Records(t, world.InNamespace(ns)) {
-		if r.Spec.Outcome == v1alpha1.OutcomeDenied && r.Spec.Request.Operation == "UPDATE" && r.Spec.Requester.UID == "" && len(r.Spec.Requester.Extra) == 0 {
-			recorded = append(recorded, r.Spec.Requester.Username)
-		}
-	}
-	for _, user := range users {
-		if !slices.Contains(recorded, user) {
-			t.Errorf("no denial of %s is recorded", user)
-		}
-	}
+	tried(t, ns, poses)
+}
+
+// targetOf is the ConfigMap that is changed with a part of a proof, so that each part has a record of its own.
+func targetOf(what string) string {
+	return strings.NewReplacer(" ", "-", "'", "").Replace(strings.ToLower(what))
 }
 
 // partly are proofs with something left out, which no authenticator gives to this user.
@@ -104,9 +167,8 @@ func partly(user string) map[string]rest.ImpersonationConfig {
 // A control-plane account that is bound to a pod, but shows no token's id, is nobody's; nor is one with a node's group.
 func TestPosingAsNobodyInParticular(t *testing.T) {
 	ns := here.NewNamespace(t, "{}")
-	here.Declare(t, configMap(ns, "settings"))
 	pod := map[string][]string{policy.ExtraPodName: {"x-0"}, policy.ExtraPodUID: {"1"}, policy.ExtraCredentialID: {"X509SHA256=1"}}
-	for what, as := range map[string]rest.ImpersonationConfig{
+	nobodies := map[string]rest.ImpersonationConfig{
 		"an add-on's account of kube-system":   {UserName: accountPrefix + "kube-system:coredns", UID: "1", Extra: pod, Groups: accountGroups("kube-system")},
 		"a controller's name elsewhere":        {UserName: accountPrefix + "default:generic-garbage-collector", UID: "1", Extra: pod, Groups: accountGroups("default")},
 		"a user called like a component":       {UserName: "system:kube-controller-manager2", UID: "1", Extra: pod, Groups: []string{"system:masters"}},
@@ -116,11 +178,22 @@ func TestPosingAsNobodyInParticular(t *testing.T) {
 		"an account's name that is not one":    {UserName: accountPrefix + "gitops", UID: "1", Extra: pod, Groups: accountGroups("gitops")},
 		"an administrator by group":            {UserName: "root", UID: "1", Extra: pod, Groups: []string{"system:masters"}},
 		"the mark of Gitlatch's on no account": {UserName: "dave", UID: "1", Extra: map[string][]string{v1alpha1.ExtraSync: {"apps"}}, Groups: []string{"system:masters"}},
-	} {
-		t.Run(what, func(t *testing.T) {
-			posing(t, "alice", as).send(t, writes(ns)[1].dry()).mustDeny(t, v1alpha1.ReasonOutOfBand)
-			posing(t, "alice", as).send(t, writes(ns)[2].dry()).mustDeny(t, v1alpha1.ReasonOutOfBand)
-		})
+	}
+	var poses []pose
+	text := configMap(ns, "settings")
+	for what, as := range nobodies {
+		target := targetOf(what)
+		text += "---\n" + configMap(ns, target)
+		poses = append(poses, pose{as, target})
+	}
+	here.Declare(t, text)
+	tried(t, ns, poses)
+	for what, as := range nobodies {
+		for _, who := range posers() {
+			t.Run(what+", by "+who, func(t *testing.T) {
+				posing(t, who, as).send(t, writes(ns)[2].dry()).mustDeny(t, v1alpha1.ReasonOutOfBand)
+			})
+		}
 	}
 	// What is there stays.
 	if answer := known(t, "admin").send(t, request{http.MethodGet, core + ns + "/configmaps/settings", "", ""}); answer.code != http.StatusOK {

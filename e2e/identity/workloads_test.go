@@ -81,6 +81,36 @@ spec: {replicas: 0, selector: {matchLabels: {app: web}}, template: {metadata: {l
 	})
 }
 
+// An operator makes what a custom resource says, with the right of its own pod, whoever wrote the resource: so a person
+// who may write one has nothing run as git's carrier. In namespace tenants they may write what git does not declare.
+func TestChildrenOfAPersonsCustomResource(t *testing.T) {
+	here.Declare(t, crdOf("things.example", "runners", "Runner", version{name: "v1", served: true}))
+	here.Kubectl(t, "admin", "wait", "--for=condition=Established", "crd/runners.things.example", "--timeout=30s").MustAllow(t)
+	dave, who := person(t, "dave"), known(t, "operators/things-operator")
+	at := "/apis/things.example/v1/namespaces/tenants/runners"
+	known(t, dave).send(t, request{http.MethodPost, at, objectOf("things.example/v1", "Runner", "tenants", "mine", "serviceAccountName: sync"), ""}).mustAllow(t)
+	uid := here.Kubectl(t, dave, "-n", "tenants", "get", "runners.things.example", "mine", "-o", "jsonpath={.metadata.uid}").MustAllow(t).Out
+	owned := func(r request, name string) request {
+		r.body = strings.Replace(r.body, "{name: thief}", "{name: "+name+", ownerReferences: [{apiVersion: things.example/v1, kind: Runner, name: mine, uid: "+uid+", controller: true, blockOwnerDeletion: true}]}", 1)
+		return r
+	}
+	const child = apps + "tenants/deployments/child"
+	who.send(t, owned(workloads("tenants", "serviceAccountName", "default")[4].request, "child")).mustAllow(t)
+	var ways []way
+	for _, w := range workloads("tenants", "serviceAccountName", "sync") {
+		w.request = owned(w.request, "thief")
+		if !strings.Contains(w.body, uid) {
+			t.Fatalf("%s has no owner: %s", w.what, w.body)
+		}
+		ways = append(ways, w)
+	}
+	ways = append(ways, way{"the child is given its account", request{http.MethodPatch, child, `{"spec":{"template":{"spec":{"serviceAccountName":"sync"}}}}`, ""}, "UPDATE deployments tenants/child"})
+	refused(t, who, "system:serviceaccount:operators:things-operator", ways)
+	// The child follows its resource otherwise, which is the person's.
+	who.send(t, request{http.MethodPatch, child, `{"spec":{"paused":true}}`, ""}).mustAllow(t)
+	known(t, dave).send(t, request{http.MethodDelete, at + "/mine", "", ""}).mustAllow(t)
+}
+
 // Whatever git itself brings, with its account or another's, comes.
 func TestGitRunsWhatItLikes(t *testing.T) {
 	who := known(t, syncer)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -45,17 +46,20 @@ func ready(ctx context.Context, w *world.World) (err error) {
 }
 
 const (
-	syncer      = gitlatch.SyncLogin
-	syncUser    = "system:serviceaccount:gitops:sync"
-	operator    = "operators/web-operator" // pod-bound, cluster-admin
-	trustedUser = "system:serviceaccount:cert-manager:cainjector"
-	stranger    = "stranger" // a cluster administrator of whom only the name is known: no uid, no extra
+	syncer       = gitlatch.SyncLogin
+	syncUser     = "system:serviceaccount:gitops:sync"
+	operator     = "operators/web-operator" // pod-bound, cluster-admin
+	operatorUser = "system:serviceaccount:operators:web-operator"
+	pipelineUser = "system:serviceaccount:ci:pipeline"
+	trustedUser  = "system:serviceaccount:cert-manager:cainjector"
+	stranger     = "stranger" // a cluster administrator of whom only the name is known: no uid, no extra
 )
 
 const common = `
   steering: [{apiGroups: [steering.example], resources: ["*"]}]
   sync:
   - {serviceAccount: {namespace: gitops, name: sync}, fieldManagers: [sync]}
+  - {serviceAccount: {namespace: tenants, name: sync}, fieldManagers: [sync]}
   trusted:
   - serviceAccount: {namespace: cert-manager, name: cainjector}
     resources: [{apiGroups: [apiregistration.k8s.io], resources: [apiservices]}]
@@ -86,22 +90,27 @@ spec:
 
 // crew are the accounts that the tests use, and what is there before anything is guarded.
 func crew(ctx context.Context, w *world.World) error {
+	admin, err := kubernetes.NewForConfig(w.Plane.Config("admin"))
+	if err != nil {
+		return err
+	}
+	// A carrier of git's in a namespace where people write what git does not declare.
+	tenants := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "tenants", Labels: map[string]string{"gate": "declared"}}}
+	if _, err := admin.CoreV1().Namespaces().Create(ctx, tenants, metav1.CreateOptions{}); err != nil {
+		return fmt.Errorf("making namespace tenants: %w", err)
+	}
 	for _, a := range []struct {
 		namespace, name string
 		unbound         bool
 	}{
-		{"operators", "web-operator", false}, {"cert-manager", "cainjector", false}, {"gitops", "sync", true},
+		{"operators", "web-operator", false}, {"cert-manager", "cainjector", false}, {"gitops", "sync", true}, {"tenants", "sync", false},
 		{"operators", "token-operator", false}, {"operators", "door-operator", false}, {"operators", "workload-operator", false},
 		{"operators", "role-operator", false}, {"operators", "account-operator", false},
-		{"operators", "certificate-operator", false},
+		{"operators", "certificate-operator", false}, {"operators", "forging-operator", false}, {"operators", "things-operator", false},
 	} {
 		if _, err := w.Plane.ServiceAccount(ctx, a.namespace, a.name, cluster.AccountOptions{ClusterAdmin: true, Unbound: a.unbound}); err != nil {
 			return err
 		}
-	}
-	admin, err := kubernetes.NewForConfig(w.Plane.Config("admin"))
-	if err != nil {
-		return err
 	}
 	// Whatever these are denied is denied by the gate.
 	for _, user := range []string{stranger, "system:anonymous", "system:kube-controller-manager"} {

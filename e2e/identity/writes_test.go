@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -30,7 +31,8 @@ func recordedIn(t *testing.T, user, ns string) []string {
 	for _, r := range here.Records(t, func(r *v1alpha1.ChangeRecord) bool {
 		return r.Spec.Requester.Username == user && r.Spec.Outcome == v1alpha1.OutcomeDenied && r.Spec.Request.Namespace == ns
 	}) {
-		got = append(got, r.Spec.Request.Operation+" "+r.Spec.Request.Resource+"/"+r.Spec.Request.Name)
+		q := r.Spec.Request
+		got = append(got, strings.TrimSuffix(q.Operation+" "+q.Resource+"/"+q.Name+"/"+q.Subresource, "/"))
 	}
 	slices.Sort(got)
 	return got

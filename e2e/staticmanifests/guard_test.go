@@ -1,11 +1,11 @@
 package staticmanifests
 
 import (
+	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"strings"
 
 	"github.com/gitlatch/gitlatch/test/world"
 )
@@ -56,12 +56,37 @@ func TestAnAdministratorDoesNotTakeTheGateAway(t *testing.T) {
 	}
 }
 
+// TestNoPodTakesTheGateAway: a pod with every right, as many an operator's, proves who it is, and is not Gitlatch. Nor is
+// the CA injector, which changes a bundle and deletes nothing.
+func TestNoPodTakesTheGateAway(t *testing.T) {
+	here.KubectlIn(t, "admin", sample, "apply", "-f", "-").MustAllow(t)
+	here.KubectlIn(t, "admin", injectable("gitlatch-undeleted", "{cert-manager.io/inject-ca-from: a/b}"), "apply", "-f", "-").MustAllow(t)
+	for _, user := range []string{operator, injector, injector + ":unbound"} {
+		t.Run(user, func(t *testing.T) {
+			for _, target := range []string{"mutatingwebhookconfiguration/gitlatch", "validatingwebhookconfiguration/gitlatch", "validatingwebhookconfiguration/gitlatch-undeleted",
+				"validatingadmissionpolicy/gitlatch-sample", "validatingadmissionpolicybinding/gitlatch-sample"} {
+				here.Kubectl(t, user, "delete", target).MustFail(t, said)
+				here.Kubectl(t, user, "label", target, "mine=yes").MustFail(t, said)
+				here.Kubectl(t, "admin", "get", target).MustAllow(t)
+			}
+			deletesMany(t, user)
+			// It is no want of rights.
+			theirs := strings.ReplaceAll(sample, "gitlatch-sample", "of-a-pod")
+			here.KubectlIn(t, user, theirs, "create", "-f", "-").MustAllow(t)
+			here.KubectlIn(t, user, theirs, "delete", "-f", "-").MustAllow(t)
+		})
+	}
+}
+
 // TestADeletionOfManyIsJudgedOneByOne: such a request has no name.
-func TestADeletionOfManyIsJudgedOneByOne(t *testing.T) {
-	err := here.Client(t, "alice").DeleteAllOf(t.Context(), &admissionv1.ValidatingWebhookConfiguration{},
+func TestADeletionOfManyIsJudgedOneByOne(t *testing.T) { deletesMany(t, "alice") }
+
+func deletesMany(t *testing.T, user string) {
+	t.Helper()
+	err := here.Client(t, user).DeleteAllOf(t.Context(), &admissionv1.ValidatingWebhookConfiguration{},
 		client.MatchingLabels{"gitlatch.dev/owner": "gitlatch"})
 	if err == nil || !strings.Contains(err.Error(), said) {
-		t.Errorf("alice deleted whatever is Gitlatch's: %v", err)
+		t.Errorf("%s deleted whatever is Gitlatch's: %v", user, err)
 	}
 	here.Kubectl(t, "alice", "get", "validatingwebhookconfiguration", "gitlatch").MustAllow(t)
 }

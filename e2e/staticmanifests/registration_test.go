@@ -39,24 +39,13 @@ func TestGitlatchKeepsItsOwnRegistration(t *testing.T) {
 func TestACAInjectorChangesTheBundleAlone(t *testing.T) {
 	const injected, plain = "gitlatch-injected", "gitlatch-plain"
 	for name, annotations := range map[string]string{injected: "{cert-manager.io/inject-ca-from: a/b}", plain: "{}"} {
-		here.KubectlIn(t, "admin", `apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingWebhookConfiguration
-metadata: {name: `+name+`, annotations: `+annotations+`}
-webhooks:
-- name: one.gitlatch.example
-  admissionReviewVersions: [v1]
-  sideEffects: None
-  clientConfig: {url: "https://localhost:1/"}
-  rules:
-  - {apiGroups: [nobody.example], apiVersions: ["*"], operations: [CREATE], resources: ["*"]}
-`, "apply", "-f", "-").MustAllow(t)
+		here.KubectlIn(t, "admin", injectable(name, annotations), "apply", "-f", "-").MustAllow(t)
 	}
 	const (
-		injector = "cert-manager/cert-manager-cainjector"
-		bundle   = `[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"eA=="}]`
-		rules    = `[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"eQ=="},{"op":"remove","path":"/webhooks/0/rules"}]`
-		url      = `[{"op":"replace","path":"/webhooks/0/clientConfig/url","value":"https://localhost:2/"}]`
-		none     = `[{"op":"remove","path":"/webhooks"}]`
+		bundle = `[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"eA=="}]`
+		rules  = `[{"op":"add","path":"/webhooks/0/clientConfig/caBundle","value":"eQ=="},{"op":"remove","path":"/webhooks/0/rules"}]`
+		url    = `[{"op":"replace","path":"/webhooks/0/clientConfig/url","value":"https://localhost:2/"}]`
+		none   = `[{"op":"remove","path":"/webhooks"}]`
 	)
 	patch := func(user, name, patch string) world.Result {
 		return here.Kubectl(t, user, "patch", "validatingwebhookconfiguration", name, "--type=json", "-p", patch)
@@ -68,4 +57,19 @@ webhooks:
 	patch(injector, injected, url).MustFail(t, said)
 	patch(injector, injected, none).MustFail(t, said)
 	patch(injector, injected, bundle).MustAllow(t)
+}
+
+// injectable is a configuration under a name of Gitlatch's, of one webhook that nobody is asked by.
+func injectable(name, annotations string) string {
+	return `apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: ` + name + `, annotations: ` + annotations + `}
+webhooks:
+- name: one.gitlatch.example
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  clientConfig: {url: "https://localhost:1/"}
+  rules:
+  - {apiGroups: [nobody.example], apiVersions: ["*"], operations: [CREATE], resources: ["*"]}
+`
 }

@@ -37,11 +37,19 @@ func write(ctx context.Context, dir string) ([]string, error) {
 
 func plugin(dir string) string { return filepath.Join(dir, "kubectl-gitlatch") }
 
-// ready makes, before the first policy, what is git's alone afterwards: the account of a CA injector, and one like it
-// whose token is bound to no pod.
+const (
+	injector = "cert-manager/cert-manager-cainjector"
+	operator = "operators/web-operator" // pod-bound, cluster-admin, and nobody in particular
+)
+
+// ready makes, before the first policy, what is git's alone afterwards: the account of a CA injector, one like it whose
+// token is bound to no pod, and an operator's.
 func ready(ctx context.Context, w *world.World) error {
-	for _, unbound := range []bool{false, true} {
-		_, err := w.Plane.ServiceAccount(ctx, "cert-manager", "cert-manager-cainjector", cluster.AccountOptions{ClusterAdmin: true, Unbound: unbound})
+	for _, a := range []struct {
+		namespace, name string
+		unbound         bool
+	}{{"cert-manager", "cert-manager-cainjector", false}, {"cert-manager", "cert-manager-cainjector", true}, {"operators", "web-operator", false}} {
+		_, err := w.Plane.ServiceAccount(ctx, a.namespace, a.name, cluster.AccountOptions{ClusterAdmin: true, Unbound: a.unbound})
 		if err != nil {
 			return err
 		}

@@ -32,16 +32,27 @@ func (m *memory) since(ctx context.Context, receiver string, now time.Time) (tim
 	if err != nil {
 		return time.Time{}, err
 	}
-	if at, err := time.Parse(time.RFC3339, stored[memoryKey+receiver]); err == nil {
+	if at, ok := rememberedAt(stored, receiver, now); ok {
 		return at, nil
 	}
 	now = now.UTC().Truncate(time.Second)
 	return now, m.write(ctx, map[string]any{memoryKey + receiver: now.Format(time.RFC3339)})
 }
 
+// rememberedAt reads what is stored of a receiver. What is no time is not known, nor is one
+// that is still to come: until then the receiver would be told of nothing.
+func rememberedAt(stored map[string]string, receiver string, now time.Time) (time.Time, bool) {
+	at, err := time.Parse(time.RFC3339, stored[memoryKey+receiver])
+	return at, err == nil && !at.After(now)
+}
+
 // known lists the receivers that are remembered.
 func (m *memory) known(ctx context.Context) ([]string, error) {
 	stored, err := m.read(ctx)
+	return remembered(stored), err
+}
+
+func remembered(stored map[string]string) []string {
 	var names []string
 	for key := range stored {
 		if receiver, ours := strings.CutPrefix(key, memoryKey); ours {
@@ -49,7 +60,7 @@ func (m *memory) known(ctx context.Context) ([]string, error) {
 		}
 	}
 	slices.Sort(names)
-	return names, err
+	return names
 }
 
 // forget drops the receivers that are not among these.

@@ -26,3 +26,16 @@ func TestTheTimeIsSharedSoThatAllTargetsFit(t *testing.T) {
 		})
 	}
 }
+
+func TestAnInputAtTheEndOfTheTimeIsNoFailure(t *testing.T) {
+	for said, want := range map[string]bool{
+		"fuzz: elapsed: 6s, execs: 9\n--- FAIL: FuzzA (6.01s)\n    context deadline exceeded\nFAIL\n":                                         true,
+		"--- FAIL: FuzzA (6.01s)\n    context deadline exceeded\n    Failing input written to testdata/fuzz/FuzzA/1\nFAIL\n":                  false,
+		"--- FAIL: FuzzA (0.01s)\n    --- FAIL: FuzzA (0.00s)\n        a_test.go:3: asking: context deadline exceeded\nFAIL\n":                false,
+		"--- FAIL: FuzzA (0.01s)\n    fuzzing process hung or terminated unexpectedly: exit status 2\n    Failing input written to x\nFAIL\n": false,
+	} {
+		if got := onlyLate(said); got != want {
+			t.Errorf("%t, want %t: %s", got, want, said)
+		}
+	}
+}

@@ -37,7 +37,7 @@ func TestTheOldestMinorIsTheSameEverywhere(t *testing.T) {
 // TestTheGatesScenariosAreThere: a package that was renamed would go untested on the oldest minor, or fail there alone.
 func TestTheGatesScenariosAreThere(t *testing.T) {
 	packages := strings.Fields(variable(t, read(t, "Makefile"), "GATE"))
-	if diff := cmp.Diff([]string{"./e2e", "./e2e/backstop"}, packages); diff != "" {
+	if diff := cmp.Diff([]string{"./e2e", "./e2e/backstop", "./e2e/identity"}, packages); diff != "" {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
 	for _, p := range packages {
