@@ -194,17 +194,40 @@ func (q *question) closing() []Window {
 }
 
 // deadMarks: somebody who could break glass tidies away the marks of a window
-// that is over, and changes nothing else.
+// that is over, or the annotation of one that never was, and changes nothing else.
 func (q *question) deadMarks() (verdict, bool) {
 	r := q.req
-	until, err := time.Parse(time.RFC3339, annotation(r.Old, v1alpha1.AnnotationBreakGlassUntil))
-	if err != nil || until.After(q.facts.Now) || !r.OnlyUnmarks() {
+	if !r.OnlyUnmarks() {
 		return verdict{}, false
 	}
-	return verdict{
+	v := verdict{
 		action: Flag, class: v1alpha1.ClassBreakGlass, reason: v1alpha1.ReasonBreakGlass,
 		outcome: v1alpha1.OutcomeFlagged, detail: "is freed of the marks of a window that is over",
-	}, true
+	}
+	until, err := time.Parse(time.RFC3339, annotation(r.Old, v1alpha1.AnnotationBreakGlassUntil))
+	if err == nil {
+		return v, !until.After(q.facts.Now)
+	}
+	if !q.unheard() {
+		return verdict{}, false
+	}
+	if denial, refused := q.unauthorized(); refused {
+		return denial, true
+	}
+	v.detail = "is freed of an annotation that opened no window"
+	return v, true
+}
+
+// unheard: the annotation came while the gate was not asked. It bears no stamp, no
+// window stands on the object, and to set it again would change nothing: whoever could
+// not take it away could not open a window with it either.
+func (q *question) unheard() bool {
+	for _, stamp := range []string{v1alpha1.AnnotationBreakGlassBy, v1alpha1.AnnotationBreakGlassUntil, v1alpha1.AnnotationBreakGlassRecord} {
+		if _, stamped := child(q.req.Old, "metadata", "annotations")[stamp]; stamped {
+			return false
+		}
+	}
+	return q.facts.WindowsLive && len(q.closing()) == 0
 }
 
 // OnlyUnmarks says that the request takes the break-glass annotation away, and changes

@@ -111,6 +111,8 @@ func TestWindows(t *testing.T) {
 	}
 	closed := func(ws ...Window) func(*Decision) { return func(d *Decision) { d.Closes = ws } }
 	tidied := flagged(v1alpha1.ClassBreakGlass, v1alpha1.ReasonBreakGlass, "apps/Deployment prod/web is freed of the marks of a window that is over")
+	unheardOf := flagged(v1alpha1.ClassBreakGlass, v1alpha1.ReasonBreakGlass, "apps/Deployment prod/web is freed of an annotation that opened no window")
+	unheard := was(glass, incident)
 	dead := func(s *scene) {
 		was(glass, incident)(s)
 		was("metadata|annotations|"+v1alpha1.AnnotationBreakGlassUntil, "2026-05-04T11:00:00Z")(s)
@@ -161,6 +163,12 @@ func TestWindows(t *testing.T) {
 		{name: "dead marks are tidied away", when: []tweak{dead}, want: tidied},
 		{name: "dead marks by alice", when: []tweak{by(alice()), dead}, want: webDenied()},
 		{name: "dead marks and something else", when: []tweak{dead, label}, want: webDenied(emergency)},
+		{name: "an annotation that nobody heard is taken away", when: []tweak{unheard}, want: unheardOf},
+		{name: "an annotation that nobody heard, before the windows were looked for", when: []tweak{unheard, facts(func(f *Facts) { f.WindowsLive = false })}, want: webDenied(emergency, missing(NeedWindows))},
+		{name: "an annotation that nobody heard, without the verb", when: []tweak{unheard, facts(func(f *Facts) { f.BreakGlass = Unauthorized })}, want: refused(v1alpha1.ReasonBreakGlassUnauthorized, "needs the verb breakglass on deployments, which you do not hold")},
+		{name: "an annotation that nobody heard, by alice", when: []tweak{by(alice()), unheard}, want: webDenied()},
+		{name: "an annotation that nobody heard, and something else", when: []tweak{unheard, label}, want: webDenied(emergency)},
+		{name: "an annotation on which somebody else's window stands", when: []tweak{unheard, windows(webWindow("carol", later))}, want: webDenied(emergency)},
 		{name: "marks of a window that is not over", when: []tweak{dead, was("metadata|annotations|"+v1alpha1.AnnotationBreakGlassUntil, "2026-05-04T12:00:01Z")}, want: webDenied(emergency)},
 		{name: "marks whose end can't be read", when: []tweak{dead, was("metadata|annotations|"+v1alpha1.AnnotationBreakGlassUntil, "soon")}, want: webDenied(emergency)},
 	} {

@@ -111,15 +111,19 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:kube-
 // dead kills every webhook until the test ends.
 func dead(t *testing.T) {
 	t.Helper()
-	t.Cleanup(func() {
-		for i := range here.Gate.Replicas() {
-			world.Must(t, here.Gate.Start(context.Background(), i))
-		}
-		world.Must(t, here.Gate.WaitAnswering(context.Background()))
-	})
+	t.Cleanup(func() { alive(t) })
 	for i := range here.Gate.Replicas() {
 		here.Gate.Kill(i)
 	}
+}
+
+// alive starts every webhook that does not run.
+func alive(t *testing.T) {
+	t.Helper()
+	for i := range here.Gate.Replicas() {
+		world.Must(t, here.Gate.Start(context.Background(), i))
+	}
+	world.Must(t, here.Gate.WaitAnswering(context.Background()))
 }
 
 // refused fails unless the backstop denied the command for this reason.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/gitlatch/gitlatch/test/cluster"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
@@ -23,11 +24,17 @@ const operator = "operators/web-operator"
 // secret keeps the authority.
 const secret = "gitlatch-webhook-ca"
 
+// How long certificates and authorities live.
+const (
+	certificateLife = time.Minute
+	authorityLife   = 10 * time.Minute
+)
+
 // shortLived is three replicas whose certificates are renewed twice a minute.
 func shortLived() gitlatch.Options {
 	return gitlatch.Options{
 		Replicas: 3, Service: true,
-		Flags: []string{"--certificate-duration=1m", "--ca-duration=10m", "--drain=2s"},
+		Flags: []string{"--certificate-duration=" + certificateLife.String(), "--ca-duration=" + authorityLife.String(), "--drain=2s"},
 	}
 }
 

@@ -55,24 +55,34 @@ func TestEveryReplicaGone(t *testing.T) {
 	})
 
 	t.Run("scaled away, brought back by hand", func(t *testing.T) {
+		began := time.Now()
 		here.Kubectl(t, gitlatch.SyncLogin, strings.Fields(strings.TrimPrefix(toNone, "kubectl "))...).MustAllow(t)
 		none(t)
+		recorded(t, "the gap", began, anyGap("NoAnswer"))
 		p.run(t, "alice", `kubectl gitlatch off --reason "INC-42: no replica of the gate is left"`).MustAllow(t)
+		recorded(t, "the switch", began, func(r *v1alpha1.ChangeRecord) bool {
+			return anyGap("SwitchedOff")(r) && strings.Contains(r.Spec.Message, "INC-42: no replica of the gate is left")
+		})
 		p.run(t, "alice", toTwo).MustAllow(t)
 		p.run(t, "alice", "kubectl -n gitlatch-system rollout status deployment/gitlatch-webhook --timeout=2m").MustAllow(t)
 		p.run(t, "alice", "kubectl gitlatch on").MustAllow(t)
 		guards(t)
+		recorded(t, "the end of the gap", began, gap("NoAnswer"))
+		recorded(t, "the end of the switch", began, gap("SwitchedOff"))
 	})
 
 	t.Run("their node is lost", func(t *testing.T) {
+		began := time.Now()
 		node.Hold("webhook")
 		defer node.Hold()
 		for _, pod := range webhookPods(t) {
 			node.Kill(pod)
 		}
 		works(t, "unhosted")
+		recorded(t, "the gap", began, anyGap("NoAnswer"))
 		replaced(t)
 		node.Hold()
 		guards(t)
+		recorded(t, "the end of the gap", began, gap("NoAnswer"))
 	})
 }

@@ -28,6 +28,7 @@ func withoutGlass(policy string) string {
 func TestAPolicyThatNamesAWrongSyncIdentity(t *testing.T) {
 	explained(t)
 	p := runbook(t, "wrong-sync.md")
+	const why = "INC-42: the policy names a wrong sync identity"
 	const repair = `kubectl patch changepolicy cluster --type=json -p '[{"op":"replace","path":"/spec/sync/0/serviceAccount/name","value":"sync"}]'`
 	glass := func(t *testing.T, user string) {
 		t.Helper()
@@ -35,16 +36,26 @@ func TestAPolicyThatNamesAWrongSyncIdentity(t *testing.T) {
 		p.run(t, user, repair).MustAllow(t)
 		p.run(t, user, "kubectl gitlatch break-glass changepolicy/cluster --end").MustAllow(t)
 	}
+	ns := here.NewNamespace(t, "{}")
+	here.Declare(t, strings.ReplaceAll(aDeployment, "NS", ns))
+	podsOf(t, ns, "web", 1)
+	emergency := func(user string) func(*v1alpha1.ChangeRecord) bool {
+		return func(r *v1alpha1.ChangeRecord) bool {
+			return r.Spec.Outcome == v1alpha1.OutcomeBreakGlass && r.Spec.Requester.Username == user && r.Spec.Request.Kind == "ChangePolicy" &&
+				r.Spec.Request.Name == "cluster" && r.Spec.BreakGlass.Reason == why
+		}
+	}
 	for _, c := range []struct {
 		who, policy string
 		do          func(t *testing.T)
+		recorded    func(*v1alpha1.ChangeRecord) bool
 	}{
-		{"somebody on call", misspelt(), func(t *testing.T) { glass(t, "oncall") }},
+		{"somebody on call", misspelt(), func(t *testing.T) { glass(t, "oncall") }, emergency("oncall")},
 		{"an administrator of the cluster, where the policy names nobody", withoutGlass(misspelt()), func(t *testing.T) {
 			here.Kubectl(t, "oncall", "annotate", "changepolicy/cluster", "gitlatch.dev/break-glass=INC-42: the policy names a wrong identity").
 				MustDeny(t, v1alpha1.ReasonBreakGlassUnauthorized)
 			glass(t, "admin")
-		}},
+		}, emergency("admin")},
 		{"whoever may write webhook configurations", misspelt(), func(t *testing.T) {
 			p.run(t, "alice", `kubectl gitlatch off --reason "INC-42: the policy names a wrong sync identity"`).MustAllow(t)
 			world.Eventually(t, "the gate to be off", 30*time.Second, errorOf(func() error {
@@ -54,18 +65,41 @@ func TestAPolicyThatNamesAWrongSyncIdentity(t *testing.T) {
 				return nil
 			}))
 			p.run(t, "alice", "kubectl gitlatch on").MustAllow(t)
+		}, func(r *v1alpha1.ChangeRecord) bool {
+			return gap("SwitchedOff")(r) && strings.Contains(r.Spec.Message, why)
 		}},
 	} {
 		t.Run(c.who, func(t *testing.T) {
-			began := time.Now()
-			world.Must(t, here.Gate.Policy(t.Context(), c.policy))
+			began, mark := time.Now(), auditMark(t)
+			// The API server looks for a changed backstop once a second: that of the last policy may still refuse git.
+			world.Eventually(t, "the policy to be committed", time.Minute, errorOf(func() error { return here.Gate.Policy(t.Context(), c.policy) }))
 			lockedOut(t, p, began)
+			rescheduled(t, ns, mark)
 			here.Kubectl(t, "alice", "delete", "changepolicy", "cluster").MustDeny(t, v1alpha1.ReasonBuiltIn)
 			c.do(t)
 			p.run(t, "alice", "kubectl wait changepolicy/cluster --for=condition=Ready --timeout=1m").MustAllow(t)
 			world.Eventually(t, "git to get through", time.Minute, errorOf(func() error { return here.Gate.Apply(t.Context(), gitlatch.EnforceApplier()) }))
 			guards(t)
+			recorded(t, "the emergency", began, c.recorded)
 		})
+	}
+}
+
+// rescheduled: while git is locked out, a node gives up a pod and the controllers make another. Since the mark, nobody of
+// the control plane was refused.
+func rescheduled(t *testing.T, ns string, mark int64) {
+	t.Helper()
+	pods := func() string {
+		return here.Kubectl(t, "admin", "get", "pods", "-n", ns, "-l", "app=web", "-o", "jsonpath={.items[*].metadata.name}").MustAllow(t).Out
+	}
+	old := pods()
+	world.Must(t, here.Plane.FinishDeletion(t.Context(), ns, old))
+	podsOf(t, ns, "web", 1)
+	if now := pods(); now == old {
+		t.Errorf("pod %s is still there", old)
+	}
+	for _, e := range refusedSystem(t, mark) {
+		t.Errorf("the control plane was refused: %s %s by %s: %s", e.Verb, e.ObjectRef.Resource, e.User.Username, e.ResponseStatus.Message)
 	}
 }
 

@@ -15,17 +15,24 @@ import (
 // gate about: kubectl tries again another way where the first is refused.
 func connects(t *testing.T, ns, user string) (n int64) {
 	t.Helper()
-	log, err := os.ReadFile(here.Plane.AuditLog())
-	world.Must(t, err)
-	for line := range bytes.Lines(log) {
-		event := auditv1.Event{}
-		if json.Unmarshal(line, &event) != nil {
-			continue // the last line may be half written
-		}
+	eachEvent(t, func(event *auditv1.Event) {
 		if ref := event.ObjectRef; ref != nil && ref.Namespace == ns && ref.Subresource == "exec" && event.User.Username == user &&
 			event.Stage == auditv1.StageResponseComplete {
 			n++
 		}
-	}
+	})
 	return n
+}
+
+// eachEvent tells of the events of the API server's audit log.
+func eachEvent(t *testing.T, tell func(*auditv1.Event)) {
+	t.Helper()
+	log, err := os.ReadFile(here.Plane.AuditLog())
+	world.Must(t, err)
+	for line := range bytes.Lines(log) {
+		event := auditv1.Event{}
+		if json.Unmarshal(line, &event) == nil { // the last line may be half written
+			tell(&event)
+		}
+	}
 }

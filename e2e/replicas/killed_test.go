@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -114,63 +113,12 @@ func waitStored(c client.Client, name string) error {
 // answer, and every write has its one record.
 func TestReplicasAreKilledUnderLoad(t *testing.T) {
 	defer all(t)
-	for _, seed := range []uint64{1, 2, 3} {
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { killUnderLoad(t, rand.New(rand.NewPCG(seed, 0))) })
-	}
-}
-
-const writers, targets = 6, 8
-
-func killUnderLoad(t *testing.T, random *rand.Rand) {
-	all(t)
-	warned, enforced := here.NewNamespace(t, "{gate: warn}"), here.NewNamespace(t, "{}")
-	for i := range targets {
-		here.Declare(t, fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm-%d, namespace: %s}\n---\n"+
-			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm-%d, namespace: %s}\n", i, warned, i, enforced))
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	var mu sync.Mutex
-	admitted, refused := map[string]int{}, map[string]int{}
-	var load sync.WaitGroup
-	for w := range writers {
-		user := here.Named("writer")
-		c := visitor(t, user, "devs")
-		load.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				cm, key := configMap(warned, fmt.Sprintf("cm-%d", (w+n)%targets)), fmt.Sprintf("w%d-%d", w, n)
-				err := stubborn(t.Context(), func() error { return c.Patch(t.Context(), cm, patchOf(`{"data":{%q:"v"}}`, key)) })
-				mu.Lock()
-				switch {
-				case err == nil:
-					admitted[".data."+key] = 1
-				case !apierrors.IsConflict(err):
-					t.Errorf("a warned write: %v", err)
-				}
-				mu.Unlock()
-				cm = configMap(enforced, fmt.Sprintf("cm-%d", n%2))
-				err = stubborn(t.Context(), func() error { return c.Patch(t.Context(), cm, patchOf(`{"data":{%q:"v"}}`, key)) })
-				denied(t, err, "a write under Enforce")
-				mu.Lock()
-				refused[user+" "+cm.Name] = 1
-				mu.Unlock()
-			}
+	for _, seed := range []uint64{1, 2, rand.Uint64()} { // the last one has not been seen before
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			b := fight(t, "Fail", rand.New(rand.NewPCG(seed, 0)))
+			wantRecords(t, b.warned, b.enforced, b.admitted, b.refused)
 		})
 	}
-	for range 4 {
-		time.Sleep(time.Duration(random.IntN(700)) * time.Millisecond)
-		victim := random.IntN(replicas)
-		here.Gate.Kill(victim)
-		time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
-		world.Must(t, here.Gate.Start(t.Context(), victim))
-	}
-	stop()
-	load.Wait()
-	t.Logf("%d admitted, %d kinds of denial", len(admitted), len(refused))
-	if len(admitted) == 0 || len(refused) == 0 {
-		t.Fatal("there was no load")
-	}
-	wantRecords(t, warned, enforced, admitted, refused)
 }
 
 // wantRecords wants one record for each change that was stored, and one at least of

@@ -51,6 +51,10 @@ func TestOneAttemptIsOneRecord(t *testing.T) {
 		e.Spec.Reason = reason
 		return e
 	}
+	by := func(manager string, e Entry) Entry {
+		e.Spec.Request.FieldManager = manager
+		return e
+	}
 	type call struct {
 		replica int
 		entry   Entry
@@ -65,6 +69,8 @@ func TestOneAttemptIsOneRecord(t *testing.T) {
 		"retries after conflicts, on two replicas":                     {[]call{{0, flagged("", "a", "5", "blue", 1)}, {1, flagged("", "a", "6", "blue", 2)}, {0, final(flagged("", "a", "6", "blue", 2), stamp)}}, 1},
 		"retries of a Secret":                                          {[]call{{0, secret("5", "x", 1)}, {0, secret("6", "x", 2)}, {1, final(secret("5", "x", 1))}}, 1},
 		"two values of a Secret on one version":                        {[]call{{0, secret("5", "x", 1)}, {0, secret("5", "y", 2)}, {1, secret("5", "z", 3)}}, 3},
+		"the same by another manager":                                  {[]call{{0, by("one", flagged("", "a", "5", "blue", 1))}, {0, by("two", flagged("", "a", "6", "blue", 2))}, {0, final(by("two", flagged("", "a", "6", "blue", 2)))}}, 2},
+		"the same by another manager, on two replicas":                 {[]call{{0, by("one", flagged("", "a", "5", "blue", 1))}, {1, by("two", flagged("", "a", "6", "blue", 2))}, {0, final(by("two", flagged("", "a", "6", "blue", 2)))}}, 2},
 		"two values at once are two attempts":                          {[]call{{0, flagged("", "a", "5", "blue", 1)}, {0, flagged("", "a", "5", "green", 2)}, {1, flagged("", "a", "5", "black", 3)}}, 3},
 		"a validating call whose mutating call was lost":               {[]call{{0, final(flagged("", "a", "5", "blue", 1))}, {1, final(flagged("", "b", "5", "blue", 1))}}, 2},
 		"two objects of one name are deleted":                          {[]call{{0, deleted("1", 1)}, {0, final(deleted("1", 1))}, {0, deleted("2", 2)}, {0, final(deleted("2", 2))}}, 2},

@@ -12,7 +12,7 @@ import (
 // content identifies what an attempt would make of its target, in this process
 // only: raw values go in, under a key that is gone with the process.
 func (e *Entry) content(key []byte) string {
-	parts := []string{e.ruling(), string(e.targetUID()), e.within()}
+	parts := []string{e.ruling(), string(e.targetUID()), e.within(), e.Spec.Request.FieldManager}
 	for _, c := range e.Changes {
 		if ownMark(c.Path) {
 			continue

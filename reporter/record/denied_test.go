@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
 	"github.com/gitlatch/gitlatch/test/cluster"
@@ -64,6 +65,30 @@ func TestReplicasCountSideBySide(t *testing.T) {
 	want := []v1alpha1.ReplicaCount{{Replica: "gate-1", Count: 6}, {Replica: "gate-2", Count: 5}}
 	if diff := cmp.Diff(want, status.Counts); diff != "" || status.Count != 11 {
 		t.Errorf("count %d (-want +got):\n%s", status.Count, diff)
+	}
+}
+
+// A replica that is killed after it created a record, and before it said when, leaves one that another counts on: that one
+// knows only of its own attempts, and the record is older.
+func TestARecordWhoseWriterEndedIsAsOldAsItIs(t *testing.T) {
+	away(coalesceBucket, 30*time.Second)
+	one, _ := newWriter(t, "gate-1")
+	two, _ := newWriter(t, "gate-2")
+	two.Clock = clocktesting.NewFakeClock(time.Now().Add(10 * time.Second))
+	alice := person(t, "alice")
+	name, err := one.Denied(t.Context(), denial(alice, "web"))
+	must(t, err)
+	_, err = two.Denied(t.Context(), denial(alice, "web"))
+	must(t, err)
+	must(t, two.Flush(t.Context()))
+	rec := get(t, name)
+	if made := rec.CreationTimestamp.Time; !rec.Status.FirstSeen.Time.Equal(made) || !rec.Status.LastSeen.Time.After(made) {
+		t.Errorf("made at %s, first seen %s, last seen %s", made, rec.Status.FirstSeen, rec.Status.LastSeen)
+	}
+	// Where its writer only was slow, it knows better.
+	must(t, one.Flush(t.Context()))
+	if seen := get(t, name).Status.FirstSeen.Time; wholeSecond(seen) || seen.Sub(rec.CreationTimestamp.Time).Abs() > 2*time.Second {
+		t.Errorf("first seen %s, made at %s", seen, rec.CreationTimestamp)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
@@ -128,6 +129,9 @@ func (w *Writer) flushSlot(ctx context.Context, s *slot) error {
 	}
 	_, err := patchStatus(ctx, w.Store, s.name, known, func(rec *v1alpha1.ChangeRecord) bool {
 		before := rec.Status.DeepCopy()
+		if rec.Status.FirstSeen.IsZero() { // whoever created it ended before it said when
+			rec.Status.FirstSeen = metav1.NewMicroTime(rec.CreationTimestamp.Time)
+		}
 		base = share.apply(&rec.Status, base, baseKnown)
 		baseKnown = true
 		return !sameStatus(before, &rec.Status)

@@ -132,7 +132,8 @@ func (w *Writer) claim(ctx context.Context, rec *v1alpha1.ChangeRecord, name str
 	return rec, nil
 }
 
-// sameAct compares who did what to what, in full: a name is only a hash.
+// sameAct compares who did what to what, and by which manager, in full: a name is only a
+// hash. A request that is admitted again comes from the manager that it came from.
 func sameAct(a, b *v1alpha1.ChangeRecord) bool {
 	p, q := a.Spec, b.Spec
 	return p.Outcome == q.Outcome &&
@@ -140,6 +141,7 @@ func sameAct(a, b *v1alpha1.ChangeRecord) bool {
 		p.Request.Operation == q.Request.Operation && p.Request.Group == q.Request.Group &&
 		p.Request.Resource == q.Request.Resource && p.Request.Subresource == q.Request.Subresource &&
 		p.Request.Namespace == q.Request.Namespace && p.Request.Name == q.Request.Name &&
+		p.Request.FieldManager == q.Request.FieldManager &&
 		targetUID(a) == targetUID(b)
 }
 

@@ -89,8 +89,13 @@ func (e *event) governed() bool {
 	ref := e.ObjectRef
 	return !policy.NeverAsked(ref.APIGroup, ref.Resource, ref.Subresource) &&
 		ref.APIGroup != "certificates.k8s.io" &&
-		ref.Namespace != "kube-node-lease" && ref.Namespace != warned &&
-		!(ref.Resource == "namespaces" && ref.Name == warned)
+		ref.Namespace != "kube-node-lease" && !e.underWarn()
+}
+
+// underWarn says that the policy which warns governs it, and none that denies.
+func (e *event) underWarn() bool {
+	ref := e.ObjectRef
+	return ref.Namespace == warned || ref.Resource == "namespaces" && ref.Name == warned
 }
 
 // said is what the gate left in the audit annotations.
@@ -119,6 +124,14 @@ func (e *event) gate() said {
 	}
 	slices.Sort(s.failed)
 	return s
+}
+
+// unheard says that the API server called both webhooks, the mutating and the validating one, and neither answered.
+func (s *said) unheard() bool {
+	failed := func(name string) bool {
+		return slices.ContainsFunc(s.failed, func(webhook string) bool { return strings.HasSuffix(webhook, name) })
+	}
+	return s.decision == "" && failed(v1alpha1.GateName) && failed(v1alpha1.FinalName)
 }
 
 func isOurs(webhook string) bool {

@@ -29,10 +29,10 @@ func kills(ctx context.Context, c *chaos) error {
 		if err != nil {
 			return fmt.Errorf("killing under %s: %w", half.policy, err)
 		}
-		one.tell(c, half.policy+": ")
+		one.tell(c)
 		sum.add(one)
 	}
-	sum.tell(c, "")
+	sum.tell(c)
 	return nil
 }
 
@@ -53,17 +53,17 @@ func killsUnder(ctx context.Context, c *chaos, policy string, n int) (*tallied, 
 	}
 	w.guarded = time.Now()
 	before := time.Now()
-	out := &tallied{}
-	err = load.during(ctx, func(ctx context.Context) (err error) {
-		out.kills, err = killAtRandom(ctx, w, c.random, n)
-		return err
-	})
+	out := &tallied{under: policy, asked: n}
+	err = load.during(ctx, func(ctx context.Context) error { return out.killAtRandom(ctx, w, c.random) })
 	if err != nil {
 		return nil, err
 	}
 	out.took = time.Since(before)
 	for reason, n := range load.wrong.all() {
 		c.say("%s: %d times %s", policy, n, reason)
+	}
+	for _, k := range load.kinds {
+		k.tellWrong(c, policy+": "+k.name)
 	}
 	return out, out.hold(ctx, w)
 }
@@ -74,12 +74,12 @@ const (
 	dead = 300 * time.Millisecond
 )
 
-// killAtRandom kills n processes and starts them again: mostly one, and each sixth time all.
-func killAtRandom(ctx context.Context, w *world, random *rand.Rand, n int) (done int, err error) {
+// killAtRandom kills as many processes as are asked for and starts them again: mostly one, and each sixth time all.
+func (t *tallied) killAtRandom(ctx context.Context, w *world, random *rand.Rand) error {
 	moment := func(most time.Duration) error { return sleep(ctx, time.Duration(random.Int64N(int64(most)))) }
-	for done < n {
+	for t.kills < t.asked {
 		if err := moment(calm); err != nil {
-			return done, err
+			return err
 		}
 		victims := []int{random.IntN(killed)}
 		if random.IntN(6) == 0 {
@@ -87,16 +87,17 @@ func killAtRandom(ctx context.Context, w *world, random *rand.Rand, n int) (done
 		}
 		for _, i := range victims {
 			w.gate.Kill(i)
-			done++
+			t.deaths[i] = append(t.deaths[i], time.Now())
+			t.kills++
 		}
 		if err := moment(dead); err != nil {
-			return done, err
+			return err
 		}
 		for _, i := range victims {
 			if err := w.gate.Start(ctx, i); err != nil {
-				return done, err
+				return err
 			}
 		}
 	}
-	return done, nil
+	return nil
 }

@@ -11,41 +11,6 @@ import (
 	"github.com/gitlatch/gitlatch/reporter/record"
 )
 
-// tallied is what came of the kills of one failure policy, or of all.
-type tallied struct {
-	kills, writes, admitted, denied, records, failOpens, found, logged int
-	// What must not be: writes that were admitted and of which nobody knows, denials without a record, writes with two
-	// records, and writes by a window that had ended.
-	unknown, undenied, doubled, late []string
-	took                             time.Duration
-}
-
-func (t *tallied) add(o *tallied) {
-	t.kills, t.writes, t.admitted, t.denied = t.kills+o.kills, t.writes+o.writes, t.admitted+o.admitted, t.denied+o.denied
-	t.records, t.failOpens, t.found, t.took = t.records+o.records, t.failOpens+o.failOpens, t.found+o.found, t.took+o.took
-	t.logged += o.logged
-	t.unknown, t.undenied = append(t.unknown, o.unknown...), append(t.undenied, o.undenied...)
-	t.doubled, t.late = append(t.doubled, o.doubled...), append(t.late, o.late...)
-}
-
-func (t *tallied) tell(c *chaos, under string) {
-	for _, f := range []struct {
-		name string
-		n    int
-	}{
-		{"kills", t.kills}, {"writes of persons", t.writes}, {"admitted", t.admitted}, {"denied", t.denied}, {"records", t.records},
-		{"admitted though a webhook did not answer", t.failOpens}, {"of these without a record, found by the review", t.found},
-		{"denied, and in the log alone: the record took more than a second", t.logged},
-	} {
-		c.figure(under+f.name, float64(f.n), "", "", true)
-	}
-	c.none(under+"admitted without a record", t.unknown)
-	c.none(under+"denied without a record", t.undenied)
-	c.none(under+"recorded twice", t.doubled)
-	c.none(under+"admitted by a window that had ended", t.late)
-	c.took(under+"time of killing", t.took, "", true)
-}
-
 // deed is who did what to what, as both the audit log and a record tell it.
 type deed struct{ user, operation, group, resource, subresource, namespace, name string }
 
@@ -93,19 +58,23 @@ type book struct {
 	admitted, denied map[deed][]*v1alpha1.ChangeRecord
 	folded           map[string][]*v1alpha1.ChangeRecord // by user
 	named            map[string]*v1alpha1.ChangeRecord
-	logged           map[deed]bool // denials that stand in the log as not recorded
+	windows          int               // that were opened
+	logged           map[deed][]unkept // denials that stand in the log as not recorded
 }
 
 func newBook() *book {
 	return &book{
 		admitted: map[deed][]*v1alpha1.ChangeRecord{}, denied: map[deed][]*v1alpha1.ChangeRecord{},
-		folded: map[string][]*v1alpha1.ChangeRecord{}, named: map[string]*v1alpha1.ChangeRecord{}, logged: map[deed]bool{},
+		folded: map[string][]*v1alpha1.ChangeRecord{}, named: map[string]*v1alpha1.ChangeRecord{}, logged: map[deed][]unkept{},
 	}
 }
 
 func (b *book) keep(rec *v1alpha1.ChangeRecord) {
 	rec = rec.DeepCopy()
 	b.named[rec.Name] = rec
+	if _, opened := record.WindowOf(rec); opened {
+		b.windows++
+	}
 	switch d := deedIn(rec); {
 	case rec.Spec.Outcome == v1alpha1.OutcomeFlagged || rec.Spec.Outcome == v1alpha1.OutcomeBreakGlass:
 		b.admitted[d] = append(b.admitted[d], rec)
@@ -125,10 +94,14 @@ func tells(rec *v1alpha1.ChangeRecord, e *event) bool {
 	if rec.Spec.Request.Operation == string(policy.Connect) {
 		return inBucket(rec, e.At)
 	}
+	apart := slack
+	if rec.Name == e.gate().record {
+		apart = writeTimeout // a person who got no answer tries again, and that is the same attempt
+	}
 	// What was created and deleted again within half a minute looks as if it had never been stored.
 	stored := record.PhaseOf(rec) != v1alpha1.PhaseNotPersisted || rec.Spec.Request.Operation == string(policy.Create)
 	return rec.Spec.Request.FieldManager == e.manager() && stored &&
-		record.Seen(rec).After(e.At.Add(-slack)) && record.Seen(rec).Before(e.At.Add(slack))
+		record.Seen(rec).After(e.At.Add(-apart)) && record.Seen(rec).Before(e.At.Add(slack))
 }
 
 // inBucket says that a record which counts repeats counts what was asked at this time.
@@ -138,10 +111,17 @@ func inBucket(rec *v1alpha1.ChangeRecord, at time.Time) bool {
 	return at.After(seen.Add(-slack)) && at.Before(seen.Truncate(counted).Add(counted+slack))
 }
 
+// excused says that a write without a record is what failurePolicy Ignore gives away, and no more: neither webhook was
+// there to be asked, and nothing else says no, since the policy only warns, or since whoever wrote may break glass: the
+// backstop asks for the right, and opens no windows.
+func (t *tallied) excused(e *event, said said) bool {
+	return t.under == "Ignore" && said.unheard() && (e.underWarn() || e.user().Username == "oncall")
+}
+
 // hold compares the API server's word with the records, and with the review: found are its findings by audit id, with
 // the records by which it explains them.
 func (b *book) hold(events []*event, found map[string][]string, t *tallied) {
-	t.records = len(b.named)
+	t.records, t.windows = len(b.named), b.windows
 	for _, e := range events {
 		t.writes++
 		said, d := e.gate(), deedOf(e)
@@ -158,7 +138,7 @@ func (b *book) hold(events []*event, found map[string][]string, t *tallied) {
 			explained, isFound := found[e.ID]
 			switch {
 			case slices.ContainsFunc(b.admitted[d], tell):
-			case isFound && len(explained) == 0:
+			case isFound && len(explained) == 0 && t.excused(e, said):
 				t.found++
 			default:
 				t.unknown = append(t.unknown, fmt.Sprintf("%s, by %s: the gate said %+v; found: %t, explained by %v", e, e.manager(), said, isFound, explained))
@@ -167,7 +147,7 @@ func (b *book) hold(events []*event, found map[string][]string, t *tallied) {
 			t.denied++
 			switch {
 			case slices.ContainsFunc(b.denied[d], counts) || slices.ContainsFunc(b.folded[d.user], counts):
-			case b.logged[d]:
+			case b.isLogged(d, e.At):
 				t.logged++
 			default:
 				t.undenied = append(t.undenied, e.String())

@@ -71,20 +71,24 @@ func newKillLoad(ctx context.Context, w *world) (*killLoad, error) {
 	if err := cr.owns(ctx); err != nil {
 		return nil, err
 	}
+	adds := cr.adds(1)
+	adds.wanted = append(adds.wanted, unanswered) // the gate is asked about these, and not about the two before
 	l.load = &load{rate: 20, atOnce: 64, kinds: []*kind{
-		cr.syncs(2), cr.controls(2), cr.adds(1),
-		l.kind("person, patch under Warn", 4, l.warnedPatch),
-		l.kind("person, create and delete under Warn", 3, l.warnedBirth),
-		l.kind("person, scale under Warn", 2, l.warnedScale),
-		l.kind("person, exec under Warn", 2, l.warnedExec),
-		l.kind("person, patch denied", 4, l.deniedPatch),
-		l.kind("person, delete denied", 1, l.deniedDelete),
+		cr.syncs(2), cr.controls(2), adds,
+		l.kind("person, patch under Warn", 4, l.warnedPatch, stored),
+		l.kind("person, create and delete under Warn", 3, l.warnedBirth, stored),
+		l.kind("person, scale under Warn", 2, l.warnedScale, stored),
+		l.kind("person, exec under Warn", 2, l.warnedExec, stored),
+		l.kind("person, patch denied", 4, l.deniedPatch, backstopped),
+		l.kind("person, delete denied", 1, l.deniedDelete, backstopped),
 	}}
 	return l, nil
 }
 
-func (l *killLoad) kind(name string, share int, write func(context.Context, string, int) error) *kind {
-	return &kind{name: name, share: share, wanted: []answer{stored, denied, backstopped, unanswered}, write: func(ctx context.Context, i int) error {
+// kind is one whose writes are answered like this, or denied by the gate, which denies what is warned of when it can't
+// record it, or not at all while nobody of the gate is there.
+func (l *killLoad) kind(name string, share int, write func(context.Context, string, int) error, right answer) *kind {
+	return &kind{name: name, share: share, wanted: []answer{right, denied, unanswered}, write: func(ctx context.Context, i int) error {
 		return write(ctx, l.name("w"), i)
 	}}
 }

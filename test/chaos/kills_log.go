@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +32,7 @@ func (t *tallied) hold(ctx context.Context, w *world) error {
 		return err
 	}
 	for i := range w.gate.Replicas() {
-		b.read(w.gate.Logs(i))
+		b.read(w.gate.Logs(i), t.deaths[i])
 	}
 	events, err := w.written(ctx)
 	if err != nil {
@@ -41,23 +43,59 @@ func (t *tallied) hold(ctx context.Context, w *world) error {
 		return err
 	}
 	b.hold(events, found, t)
-	return nil
+	if t.past, err = unguarded(ctx, w); err != nil {
+		return err
+	}
+	t.openCalls, err = w.failOpens(ctx)
+	return err
 }
 
-// read takes in the denials that a replica could not record before it answered. It tries again, but may be killed
-// before; the line in its log is what is promised.
-func (b *book) read(log string) {
+// unkept is a denial that a replica could not record before it answered, and how long it lived after that.
+type unkept struct {
+	at    time.Time
+	lived time.Duration
+}
+
+// retried is how long a replica takes to record later what it could not at once: it tries each second, for up to two.
+// The line in its log excuses a denial without a record only where the replica was killed before.
+const retried = 5 * time.Second
+
+// isLogged says that a denial stands in the log of a replica that was killed right after. A line is of one denial.
+func (b *book) isLogged(d deed, at time.Time) bool {
+	for i, u := range b.logged[d] {
+		if u.lived < retried && u.at.Sub(at).Abs() < slack {
+			b.logged[d] = slices.Delete(b.logged[d], i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
+// read takes in the denials that a replica could not record before it answered; deaths is when it was killed.
+func (b *book) read(log string, deaths []time.Time) {
 	for line := range strings.Lines(log) {
 		if !strings.Contains(line, `"out-of-band attempt, not recorded"`) {
 			continue
 		}
 		var said struct {
+			Time                                                                    time.Time
 			Outcome, User, Operation, Group, Resource, Subresource, Namespace, Name string
 		}
 		if json.Unmarshal([]byte(line), &said) == nil && said.Outcome == string(v1alpha1.OutcomeDenied) {
-			b.logged[deed{said.User, said.Operation, said.Group, said.Resource, said.Subresource, said.Namespace, said.Name}.normal()] = true
+			d := deed{said.User, said.Operation, said.Group, said.Resource, said.Subresource, said.Namespace, said.Name}.normal()
+			b.logged[d] = append(b.logged[d], unkept{said.Time, livedOn(said.Time, deaths)})
 		}
 	}
+}
+
+// livedOn is how long it was from then to the next death.
+func livedOn(from time.Time, deaths []time.Time) time.Duration {
+	for _, died := range deaths {
+		if !died.Before(from) {
+			return died.Sub(from)
+		}
+	}
+	return math.MaxInt64
 }
 
 // written are the persons' requests to write on what the scenario governs, whatever came of them.

@@ -129,10 +129,19 @@ func (l *load) tell(c *chaos, limit time.Duration) {
 		c.took(k.name+", p50", k.answers.percentile(50, k.wanted...), "", true)
 		p99 := k.answers.percentile(99, k.wanted...)
 		c.took(k.name+", p99", p99, promise, p99 < limit)
-		n, words := k.answers.failures()
-		c.figure(fmt.Sprintf("%s, wrong of %d", k.name, k.answers.total()), float64(n), "", "none", n == 0)
-		for _, one := range words {
-			c.say("  %s", one)
-		}
+		k.tellWrong(c, k.name)
+	}
+}
+
+// tellWrong makes a figure of the answers that should not have been. Where there was none at all, nothing was shown.
+func (k *kind) tellWrong(c *chaos, name string) {
+	n, words := k.answers.failures()
+	total, promise := k.answers.total(), "none"
+	if total == 0 {
+		promise = "none of more than 0: or nothing was shown"
+	}
+	c.figure(fmt.Sprintf("%s, wrong of %d", name, total), float64(n), "", promise, n == 0 && total > 0)
+	for _, one := range words {
+		c.say("  %s", one)
 	}
 }

@@ -104,12 +104,8 @@ func (c *chaos) giants(ctx context.Context, w *world, cr *crew, name string, las
 	}
 	c.figure(name+": resident, at most", peak, figures.Bytes, promise, peak < containerLimit)
 	for _, k := range beside.kinds {
-		n, words := k.answers.failures()
-		c.figure(fmt.Sprintf("%s: %s, wrong of %d", name, k.name, k.answers.total()), float64(n), "", "none", n == 0)
+		k.tellWrong(c, name+": "+k.name)
 		c.figure(fmt.Sprintf("%s: %s, denied by the backstop", name, k.name), float64(k.answers.of(backstopped)), "", "", true)
-		for _, one := range words {
-			c.say("  %s", one)
-		}
 	}
 	return nil
 }

@@ -91,6 +91,18 @@ func (g *Gitlatch) Terminate(i int) {
 	g.replicas[i].Terminate()
 }
 
+// Restart ends each replica in turn and starts it with more flags, which win over those that it was installed with.
+func (g *Gitlatch) Restart(ctx context.Context, flags ...string) error {
+	for i, r := range g.replicas {
+		g.Terminate(i)
+		r.command.Args = append(g.flags(r), flags...)
+		if err := g.Start(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // unroute takes replica i out of the proxy; what is under way goes on. route puts it back.
 func (g *Gitlatch) unroute(i int) {
 	g.reroute(i, func(others []string) []string { return others })
