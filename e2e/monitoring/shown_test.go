@@ -104,19 +104,32 @@ func busy(t *testing.T) *gitlatch.Gitlatch {
 	must(t, gate.Policy(t.Context(), gitlatch.EnforceAll()))
 	must(t, gate.Apply(t.Context(), "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}"))
 	must(t, gate.Apply(t.Context(), "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: shop}, data: {color: blue}}"))
-	for _, step := range []struct {
-		user string
-		args []string
-		ok   bool
-	}{
-		{"alice", []string{"label", "configmap", "settings", "team=blue"}, false},
-		{"alice", []string{"annotate", "configmap", "settings", "gitlatch.dev/break-glass=INC-42: db failover"}, false},
-		{"oncall", []string{"annotate", "configmap", "settings", "gitlatch.dev/break-glass=INC-42: db failover"}, true},
+	for _, args := range [][]string{
+		{"label", "configmap", "settings", "team=blue"},
+		{"annotate", "configmap", "settings", "gitlatch.dev/break-glass=INC-42: db failover"},
 	} {
-		stdout, stderr, code := plane.Kubectl(t.Context(), step.user, "", append([]string{"-n", "shop"}, step.args...)...)
-		if (code == 0) != step.ok {
-			t.Fatalf("kubectl %v as %s: exit %d: %s%s", step.args, step.user, code, stdout, stderr)
+		stdout, stderr, code := plane.Kubectl(t.Context(), "alice", "", append([]string{"-n", "shop"}, args...)...)
+		if code == 0 {
+			t.Fatalf("kubectl %v: it was let through: %s%s", args, stdout, stderr)
 		}
 	}
+	must(t, gitlatch.WaitFor(t.Context(), time.Minute, "oncall to open a window", func(ctx context.Context) error {
+		return opened(ctx, plane)
+	}))
 	return gate
+}
+
+// opened breaks glass as oncall. A gate that was too slow to answer lets them through, and opens no window.
+func opened(ctx context.Context, plane *cluster.Cluster) error {
+	reason := fmt.Sprintf("gitlatch.dev/break-glass=INC-42: db failover, seen at %s", time.Now().Format(time.StampMilli))
+	for _, args := range [][]string{
+		{"annotate", "--overwrite", "configmap", "settings", reason},
+		{"get", "configmap", "settings", "-o", `jsonpath={.metadata.annotations.gitlatch\.dev/break-glass-until}`},
+	} {
+		stdout, stderr, code := plane.Kubectl(ctx, "oncall", "", append([]string{"-n", "shop"}, args...)...)
+		if code != 0 || stdout == "" {
+			return fmt.Errorf("kubectl %v: exit %d: %s%s", args, code, stdout, stderr)
+		}
+	}
+	return nil
 }

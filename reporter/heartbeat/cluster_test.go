@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gitlatch/gitlatch/api/v1alpha1"
+	"github.com/gitlatch/gitlatch/reporter/record"
 	"github.com/gitlatch/gitlatch/test/gitlatch"
 )
 
@@ -99,8 +100,8 @@ func TestAGapOutlivesTheReporter(t *testing.T) {
 	admin := clientOf(t, plane.Config("admin"))
 	eventually(t, "the gap to end", func() error {
 		must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(&found[0]), &ended))
-		if ended.Status.Gap == nil {
-			return errors.New("it is open")
+		if ended.Status.Gap == nil || ended.Labels[v1alpha1.LabelGap] != record.GapUnaudited {
+			return errors.New("it is open, or half ended")
 		}
 		return nil
 	})

@@ -70,10 +70,15 @@ func (a attempts) again(content string, now time.Time) *attempt {
 
 func (a attempts) final(e *Entry, now time.Time) *attempt {
 	found, ok := a.byTarget.Get(e.ruling() + e.version())
-	if !ok || now.Sub(found.(*attempt).last) > finalGap {
+	if !ok {
 		return nil
 	}
-	return found.(*attempt)
+	t := found.(*attempt)
+	if now.Sub(t.last) > finalGap {
+		return nil
+	}
+	t.last = now // it is a call of the request as well, and the next may be a retry
+	return t
 }
 
 // claim takes the oldest attempt that still has no name and fits the payload,

@@ -2,6 +2,7 @@ package gitlatch
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -20,6 +21,13 @@ func raced() bool {
 	}
 	return false
 }
+
+// raceAll in the environment has the webhook raced as well.
+const raceAll = "GITLATCH_TEST_RACE"
+
+// mayRace leaves the webhook out: under the detector an answer takes ten times as long, and on a small machine the API
+// server does not wait for it. What a test then sees is a gate that failed open.
+func mayRace(name string) bool { return name != webhook || os.Getenv(raceAll) == "all" }
 
 // raceReport is how the race detector writes what it found.
 var raceReport = regexp.MustCompile(`(?s)={18}\nWARNING: DATA RACE\n.*?\n={18}\n`)
