@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 /*
@@ -36,11 +37,17 @@ type step struct {
 	index int
 }
 
-var errEmptyPath = errors.New("the path is empty")
+var (
+	errEmptyPath = errors.New("the path is empty")
+	errNoText    = errors.New("the path is not in UTF-8")
+)
 
 func parsePattern(text string) (pattern, error) {
 	if text == "" {
 		return nil, errEmptyPath
+	}
+	if !utf8.ValidString(text) {
+		return nil, errNoText
 	}
 	var p pattern
 	for rest := text; rest != ""; {

@@ -101,7 +101,11 @@ func target(c *admissionv1.WebhookClientConfig) (address, name string, err error
 	if port == "" {
 		port = "443"
 	}
-	return net.JoinHostPort(u.Hostname(), port), u.Hostname(), nil
+	address = net.JoinHostPort(u.Hostname(), port)
+	if host, _, err := net.SplitHostPort(address); err != nil || host != u.Hostname() {
+		return "", "", fmt.Errorf("the webhook's URL %q has no host that can be dialled", *c.URL)
+	}
+	return address, u.Hostname(), nil
 }
 
 // explain says why canaries were not denied, as far as connecting to the gate tells, and
